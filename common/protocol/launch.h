@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What passes between runtime and shim besides frames: the launch plan (runtime → shim, through a memfd), and the
+ * status file (shim → everybody, in the state folder). Descriptor numbers of the children are fixed here, so that
+ * their arguments can be planned without touching the system.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/json.h"
+
+/* Files of a container's state folder. */
+#define STATE_RECORD  "record.json"  /* written by the runtime at create */
+#define STATE_STATUS  "status.json"  /* written by the shim: ShimStatus */
+#define STATE_CONTROL "control.sock" /* the shim listens here for runtime commands */
+#define STATE_CONSOLE "console.log"  /* the guest's console, bounded */
+#define STATE_LOCK    "lock"
+#define STATE_JOURNAL "journal"
+#define STATE_PRIVATE "vm" /* folder; the shim's own tmpfs, seen in its mount namespace only */
+
+/* Below STATE_PRIVATE in the shim's mount namespace. */
+#define PRIVATE_SHARE "share" /* rootfs/ and mounts/N: what the guest sees */
+
+/* Descriptors of carrel-shim: 0, 1, 2 are the container's. */
+enum {
+        SHIM_FD_PLAN = 3,    /* memfd with a LaunchPlan as JSON (monitor) */
+        SHIM_FD_BOSS = 4,    /* stream socket to the runtime command that started it */
+        SHIM_FD_LOG = 5,     /* log, or /dev/null */
+        SHIM_FD_CONSOLE = 6, /* terminal slave when the process has a terminal */
+};
+
+/* Descriptors of QEMU. */
+enum {
+        QEMU_FD_QMP = 3,      /* chardev socket */
+        QEMU_FD_AGENT = 4,    /* chardev socket behind the virtio-serial port */
+        QEMU_FD_CONSOLE = 5,  /* chardev socket behind the serial console */
+        QEMU_FD_VIRTIOFS = 6, /* chardev socket to virtiofsd (only with a virtiofs share) */
+        QEMU_FD_TAP = 7,      /* tap of the first network card */
+};
+
+/* Descriptor of virtiofsd: its listening socket. */
+enum {
+        VIRTIOFSD_FD_SOCKET = 3,
+};
+
+/* One mount into the shared tree. */
+typedef struct LaunchShare {
+        char *source;   /* absolute host path */
+        char *target;   /* below PRIVATE_SHARE: "rootfs", "mounts/0" */
+        bool recursive; /* with the mounts below it */
+        bool read_only; /* the host enforces it too */
+} LaunchShare;
+
+typedef struct LaunchPlan {
+        char *id;
+        char *state_dir;             /* absolute */
+        char **qemu;                 /* argv */
+        char **virtiofsd;            /* argv; NULL: no virtiofs */
+        uint32_t qemu_uid, qemu_gid; /* identity of QEMU; 0: stays root (9p share) */
+        uint32_t *qemu_groups;       /* supplementary groups of QEMU (that of /dev/kvm) */
+        size_t n_qemu_groups;
+        char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm") */
+        LaunchShare *shares;
+        size_t n_shares;
+        Json *guest;   /* CreateRequest for the agent, without what only the shim knows (realtime, size) */
+        bool terminal; /* SHIM_FD_CONSOLE is the container's terminal */
+        bool remove_state; /* foreground run: the state folder and cgroups go with the shim if its boss dies */
+        char **cgroups;    /* absolute cgroup folders made for the container (removed in that case) */
+        uint64_t boot_timeout_ms; /* QEMU's start to the agent's hello */
+        uint64_t console_limit;   /* bytes of console log kept */
+        uint64_t created_usec;    /* now_usec() when the runtime command began: zero of the timeline */
+} LaunchPlan;
+
+extern const JsonField launch_plan_fields[];
+
+/* Frames on the boss connection besides REPLY and ERROR: runtime → shim CREATE ({}: hooks ran, go on), answered when
+ * the container is created; shim → runtime EVENT "launched" when namespaces exist and QEMU runs. */
+#define EVENT_LAUNCHED "launched"
+
+/* The timeline: microseconds since created_usec of the plan; 0: not reached. */
+typedef struct Timeline {
+        uint64_t shim;      /* shim's first instruction */
+        uint64_t share;     /* shared tree is mounted */
+        uint64_t virtiofsd; /* virtiofsd takes connections */
+        uint64_t qemu;      /* QEMU's program runs */
+        uint64_t qmp;       /* QMP answers */
+        uint64_t kernel;    /* guest kernel's first instruction (by the agent's clock) */
+        uint64_t agent;     /* agent's first instruction */
+        uint64_t hello;     /* agent's hello arrived */
+        uint64_t hooks;     /* create hooks are done */
+        uint64_t created;   /* container is ready for start */
+        uint64_t start;     /* start was asked for */
+        uint64_t started;   /* the program runs */
+        uint64_t exited;    /* the program's exit arrived */
+        uint64_t stopped;   /* QEMU is gone */
+} Timeline;
+
+extern const JsonField timeline_fields[];
+
+typedef struct ShimStatus {
+        char *status;        /* OCI: creating created running paused stopped */
+        int32_t exit_status; /* valid when stopped */
+        bool oom_killed;
+        char *error;       /* why it stopped, when not by its own exit; NULL */
+        char *accelerator; /* what QEMU runs with: kvm, tcg */
+        Timeline timeline;
+} ShimStatus;
+
+extern const JsonField shim_status_fields[];

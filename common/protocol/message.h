@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The payloads of control frames as structs and tables. PROTOCOL.md says who sends which when. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/json.h"
+#include "common/protocol/frame.h"
+
+#define PROTOCOL_VERSION 1
+
+/* Name of the virtio-serial port, and where the agent finds what the host shares. */
+#define AGENT_PORT_NAME    "carrel.agent"
+#define SHARE_TAG          "carrel"
+#define GUEST_SHARE        "/run/carrel/share"
+#define GUEST_SHARE_ROOTFS GUEST_SHARE "/rootfs"
+#define GUEST_SHARE_MOUNT  GUEST_SHARE "/mounts/%zu" /* the n-th bind of the plan */
+
+typedef struct Hello {
+        uint32_t version;
+        char *agent;          /* its version */
+        char *kernel;         /* uname -r */
+        uint32_t cpus;        /* online */
+        uint64_t memory;      /* bytes, MemTotal */
+        uint64_t kernel_usec; /* from the kernel's start to the agent's first instruction */
+        uint64_t ready_usec;  /* from the kernel's start to this hello */
+        char **features;
+} Hello;
+
+typedef struct CreateRequest {
+        Json *config; /* OCI config.json rewritten for the guest: paths below GUEST_SHARE, host parts removed */
+        char *share_type;    /* "virtiofs" or "9p" */
+        uint64_t realtime;   /* host's CLOCK_REALTIME, nanoseconds */
+        uint32_t rows, cols; /* of the terminal; 0: unknown */
+} CreateRequest;
+
+typedef struct CreateReply {
+        uint64_t ready_usec; /* from the kernel's start to the container being ready for START */
+} CreateReply;
+
+typedef struct StartRequest {
+        Json *network; /* what to set up before the program starts; absent: nothing */
+} StartRequest;
+
+typedef struct StartReply {
+        uint64_t started_usec; /* from the kernel's start to the program's exec */
+} StartReply;
+
+typedef struct ExecRequest {
+        uint32_t process; /* number chosen by the shim; 0 from the runtime */
+        Json *spec;       /* OCI process object */
+        uint32_t rows, cols;
+} ExecRequest;
+
+typedef struct ExecReply {
+        uint32_t process;
+        int64_t pid; /* in the guest's root pid namespace */
+} ExecReply;
+
+typedef struct SignalRequest {
+        uint32_t process; /* 0 or PROCESS_INIT: the container's init */
+        int32_t signal;
+        bool all; /* every process of the container */
+} SignalRequest;
+
+typedef struct ResizeRequest {
+        uint32_t process;
+        uint32_t rows, cols;
+} ResizeRequest;
+
+typedef struct Exited {
+        uint32_t process;
+        int32_t status; /* exit code, or 128 + signal */
+        bool oom_killed;
+} Exited;
+
+typedef struct LogMessage {
+        char *level; /* error warning info debug */
+        char *message;
+} LogMessage;
+
+typedef struct EventMessage {
+        char *event; /* "oom" */
+} EventMessage;
+
+typedef struct ErrorMessage {
+        int32_t code; /* errno */
+        char *message;
+} ErrorMessage;
+
+extern const JsonField hello_fields[];
+extern const JsonField create_request_fields[];
+extern const JsonField create_reply_fields[];
+extern const JsonField start_request_fields[];
+extern const JsonField start_reply_fields[];
+extern const JsonField exec_request_fields[];
+extern const JsonField exec_reply_fields[];
+extern const JsonField signal_request_fields[];
+extern const JsonField resize_request_fields[];
+extern const JsonField exited_fields[];
+extern const JsonField log_message_fields[];
+extern const JsonField event_message_fields[];
+extern const JsonField error_message_fields[];
+
+/* Reads a control frame's payload into *object (zeroed by the caller, cleared with json_clear()). The error names the
+ * frame's type. */
+int message_read(const Frame *frame, const JsonField *fields, void *object, Error *err);
+/* Turns a FRAME_ERROR into an Error; returns -err->code. Codes and text are bounded. */
+int message_to_error(const Frame *frame, Error *err);
