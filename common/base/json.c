@@ -4,7 +4,7 @@
  * From text to tree: yajl's events, our limits, our words.
  *
  * The limits are checked at each event, so a hostile text costs what was built until the first excess and no more.
- * yajl says where it stopped, which is behind the token it stumbled over; find_token() goes back to where the token
+ * yajl says where it stopped, which is after the token it stumbled over; find_token() goes back to where the token
  * begins, since that is the place a user looks for.
  */
 
@@ -170,7 +170,7 @@ static size_t skip_comment(const Parser *p, size_t at, size_t end) {
         if (text[at + 1] == '*') {
                 const char *close = memmem(text + at + 2, end - at - 2, "*/", 2);
 
-                return close ? (size_t)(close - text) + 2 : end;
+                return close ? (size_t)(close - text) + 2 : at;
         }
         return at;
 }
@@ -207,8 +207,6 @@ static char *show_token(const Parser *p, size_t at) {
         const char *s = p->text + at;
         size_t left = p->length - at, n = 1;
 
-        if (left == 0)
-                return xstrdup("the end");
         if (*s == '"')
                 while (n < left && s[n] != '"' && s[n] != '\n')
                         n++;
@@ -238,47 +236,59 @@ typedef struct Words {
         bool found; /* add what was found there */
 } Words;
 
+static const char too_early[] = "the text ends too early; is it cut off?";
+
 static const Words syntax_words[] = {
-        { "premature EOF", "the text ends too early; is it cut off?", false },
+        { "premature EOF", too_early, false },
         { "invalid object key", "expected a key in double quotes", true },
-        { "separated by a colon", "expected ':' behind the key", true },
-        { "inside map", "expected ',' or '}' behind the value", true },
-        { "after array element", "expected ',' or ']' behind the value", true },
+        { "separated by a colon", "expected ':' after the key", true },
+        { "inside map", "expected ',' or '}' after the value", true },
+        { "after array element", "expected ',' or ']' after the value", true },
         { "unallowed token", "expected a value", true },
-        { "trailing garbage", "expected nothing behind the value", true },
+        { "trailing garbage", "expected nothing after the value", true },
         { "UTF8", "not valid UTF-8", false },
         { "occurs before", "unknown escape sequence in a string", false },
         { "invalid character inside string", "a control character in a string (write it as \\n or \\u00XX)",
           false },
-        { "non-hex", "expected four hexadecimal digits behind \\u", false },
-        { "minus sign", "expected a digit behind '-'", false },
-        { "decimal point", "expected a digit behind the decimal point", false },
+        { "non-hex", "expected four hexadecimal digits after \\u", false },
+        { "minus sign", "expected a digit after '-'", false },
+        { "decimal point", "expected a digit after the decimal point", false },
         { "exponent", "expected a digit in the exponent", false },
         { "comment", "comments are not allowed here", false },
         { "invalid char", "not JSON", true },
         { "invalid string", "not JSON", true },
 };
 
-static int syntax_error(Parser *p, Error *err) {
-        unsigned char *said = yajl_get_error(p->handle, 0, NULL, 0);
-        size_t end = current_offset(p), at = find_token(p, end);
-        cleanup_free char *found = show_token(p, at), *words = NULL;
-        const Words *w = NULL;
+static const Words *find_words(yajl_handle handle) {
+        unsigned char *said = yajl_get_error(handle, 0, NULL, 0);
+        const Words *found = NULL;
 
-        for (size_t i = 0; i < ELEMENTS_OF(syntax_words) && !w; i++)
+        for (size_t i = 0; i < ELEMENTS_OF(syntax_words) && !found; i++)
                 if (strstr((const char *)said, syntax_words[i].fragment))
-                        w = &syntax_words[i];
-        yajl_free_error(p->handle, said);
-        if (!w)
-                words = xasprintf("not JSON, found \"%s\"", found);
-        else if (w->found && at < p->length)
-                words = xasprintf("%s, found \"%s\"", w->words, found);
-        else
-                words = xstrdup(w->found ? syntax_words[0].words : w->words);
-        return position_error(p, EINVAL, w && !w->found ? end : at, words, err);
+                        found = &syntax_words[i];
+        yajl_free_error(handle, said);
+        return found;
 }
 
-static int parse_error(Parser *p, Error *err) {
+static int unexpected_token(const Parser *p, size_t at, const char *words, Error *err) {
+        cleanup_free char *found = show_token(p, at);
+        cleanup_free char *whole = xasprintf("%s, found \"%s\"", words, found);
+
+        return position_error(p, EINVAL, at, whole, err);
+}
+
+static int syntax_error(const Parser *p, Error *err) {
+        const Words *w = find_words(p->handle);
+        size_t end = current_offset(p), at = find_token(p, end);
+
+        if (p->finishing || at >= p->length) /* all of it was fine so far */
+                return position_error(p, EINVAL, p->length, too_early, err);
+        if (w && !w->found)
+                return position_error(p, EINVAL, end, w->words, err);
+        return unexpected_token(p, at, w ? w->words : "not JSON", err);
+}
+
+static int parse_error(const Parser *p, Error *err) {
         if (p->code != 0)
                 return position_error(p, p->code, find_token(p, current_offset(p)), p->problem, err);
         return syntax_error(p, err);
@@ -298,6 +308,13 @@ static JsonLimits effective_limits(const JsonLimits *limits) {
         return l;
 }
 
+/* yajl does not see what follows the value if that is only the beginning of a token. */
+static int check_end(const Parser *p, Error *err) {
+        size_t at = skip_blank(p, p->last, p->length);
+
+        return at < p->length ? unexpected_token(p, at, "expected nothing after the value", err) : 0;
+}
+
 static int run_parser(Parser *p, Error *err) {
         yajl_status status;
 
@@ -310,7 +327,7 @@ static int run_parser(Parser *p, Error *err) {
         }
         if (status != yajl_status_ok)
                 return parse_error(p, err);
-        return 0;
+        return p->limits.trailing ? 0 : check_end(p, err);
 }
 
 int json_parse(const char *text, size_t length, const JsonLimits *limits, Json **ret, Error *err) {
