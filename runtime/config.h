@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The administrator's configuration: /etc/carrel/config.json and drop-ins config.d/NAME.json in name order, later
+ * keys winning. Comments are allowed. One table describes every key; `carrel config` and carrel-config(5) are made
+ * from it. Annotations "io.carrel.<key>" override only the keys listed in allow_annotations.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/base/json.h"
+
+typedef struct RuntimeConfig {
+        char *accelerator;       /* auto, kvm, tcg */
+        char *firmware;          /* auto, none (direct boot), seabios, ovmf */
+        char *share;             /* auto, virtiofs, 9p */
+        char *virtiofs_cache;    /* auto, always, none */
+        uint32_t vcpus;          /* 0: from the container's limits, else the host's CPUs, at most 4 */
+        uint64_t memory_mib;     /* MiB; 0: from the container's limit, else 2048 */
+        char *qemu;              /* program; NULL: looked up on PATH */
+        char *qemu_user;         /* name or number; "root" turns the change of user off */
+        char *virtiofsd;         /* program; NULL: through QEMU's vhost-user descriptors */
+        char *vmlinux, *vmlinuz, *initrd; /* NULL: below the data folder */
+        char *kernel_append;     /* added to the guest's kernel command line */
+        uint64_t boot_timeout_ms;
+        uint64_t console_limit;  /* bytes of console log kept a container */
+        char **allow_annotations; /* keys (without io.carrel.) a bundle may override; "*": all */
+} RuntimeConfig;
+
+extern const JsonField runtime_config_fields[]; /* with .doc on every field */
+
+/* Defaults, then files. PATH NULL: the compiled-in folder; then missing files are fine. A path given by the user
+ * (--config) must exist and no drop-ins are read. Unknown keys are an error here (a typo must not pass silently), named
+ * with the file. */
+int runtime_config_load(const char *path, RuntimeConfig **ret, Error *err);
+RuntimeConfig *runtime_config_free(RuntimeConfig *config);
+DEFINE_CLEANUP(RuntimeConfig *, runtime_config_free);
+
+/* A configuration with the defaults only. */
+RuntimeConfig *runtime_config_new(void);
+
+/* Applies io.carrel.* annotations that name configuration keys. A key that exists and is not allowed is EPERM with a
+ * line that says which administrator setting allows it. Annotations of other subsystems (io.carrel.gpu) are left. */
+int runtime_config_apply_annotations(RuntimeConfig *config, const StrMap *annotations, Error *err);
+
+/* Checks values (known words, ranges); the error names the key. */
+int runtime_config_check(const RuntimeConfig *config, Error *err);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What planning knows of the host: plain data, gathered by runtime/host/facts.c, or read from a JSON file
+ * (`carrel plan --facts FILE`, golden tests). Paths are absolute; NULL means "not there".
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/json.h"
+
+/* One of QEMU's firmware descriptors (docs/interop/firmware.json in QEMU) that suits x86_64 q35 UEFI. */
+typedef struct FirmwareFact {
+        char *descriptor;  /* its file */
+        char *executable;  /* code, read-only */
+        char *nvram;       /* template of the variables; NULL: none */
+        char *device;      /* "flash" or "memory" (-bios) */
+        char **features;   /* "secure-boot", "requires-smm", ... */
+} FirmwareFact;
+
+typedef struct HostFacts {
+        uint32_t cpus;          /* online */
+        uint64_t memory;        /* bytes, MemTotal */
+        uint32_t address_bits;  /* physical, of the host CPU */
+        bool kvm;               /* hardware virtualisation really usable (accelerator probe) */
+        char *kvm_problem;      /* one line saying why not; NULL when usable */
+        uint32_t kvm_gid;       /* group of /dev/kvm; 0: none needed */
+        char *qemu;             /* program */
+        char *qemu_version;     /* "7.2.22"; NULL unless asked for (doctor) */
+        char *virtiofsd;        /* program */
+        bool virtiofsd_rust;    /* takes the newer options (--shared-dir, --sandbox=...) */
+        char *qboot;            /* /usr/share/qemu/qboot.rom */
+        FirmwareFact *firmware; /* in the order of preference of the descriptors */
+        size_t n_firmware;
+        char *vmlinux;          /* guest kernel for direct boot (PVH) */
+        char *vmlinuz;          /* the same as bzImage, for firmware that loads it */
+        char *initrd;
+        uint32_t qemu_uid, qemu_gid; /* of the configured user; 0: root */
+        uint32_t cgroup_version;     /* 1 (also hybrid) or 2; 0: none mounted */
+} HostFacts;
+
+extern const JsonField host_facts_fields[];

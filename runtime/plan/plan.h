@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Planning: from the bundle, the configuration and the facts about the host to everything that is to be done. Pure:
+ * nothing here or in runtime/qemu touches the system, so all of it is tested with golden files.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/base/json.h"
+#include "common/oci/spec.h"
+#include "common/protocol/launch.h"
+#include "runtime/config.h"
+#include "runtime/plan/facts.h"
+
+typedef enum Accelerator {
+        ACCELERATOR_KVM,
+        ACCELERATOR_TCG,
+        _ACCELERATOR_MAX,
+} Accelerator;
+
+typedef enum FirmwareKind {
+        FIRMWARE_NONE,    /* direct boot: qboot starts the PVH kernel */
+        FIRMWARE_SEABIOS,
+        FIRMWARE_OVMF,
+        _FIRMWARE_KIND_MAX,
+} FirmwareKind;
+
+typedef enum ShareKind {
+        SHARE_VIRTIOFS,
+        SHARE_9P,
+        _SHARE_KIND_MAX,
+} ShareKind;
+
+/* The machine, before it becomes QEMU's arguments. */
+typedef struct VmPlan {
+        Accelerator accelerator;
+        FirmwareKind firmware;
+        ShareKind share;
+        const FirmwareFact *ovmf; /* borrowed from the facts; only with FIRMWARE_OVMF */
+        uint32_t vcpus;
+        uint64_t memory_mib;
+        char *kernel;  /* image that is loaded: vmlinux or vmlinuz */
+        char *initrd;
+        char *append;  /* kernel command line */
+        char *share_path;    /* absolute folder in the shim's mount namespace */
+        char *virtiofs_tag;
+} VmPlan;
+
+/* What the command line and the caller add to the bundle. */
+typedef struct PlanRequest {
+        const char *id;
+        const char *bundle;     /* absolute path */
+        const char *state_dir;  /* absolute path of the container's state folder */
+        bool debug;             /* kernel log on the console */
+        bool foreground;        /* carrel run without --detach: state goes with it */
+        uint64_t begin_usec;    /* now_usec() at the start of the command; 0 in golden tests */
+} PlanRequest;
+
+typedef struct Plan {
+        VmPlan vm;
+        LaunchPlan launch;   /* complete but for cgroups (known after they are made) */
+        char **warnings;     /* one line each: settings that are honoured differently in a VM */
+        uint64_t host_memory_bytes; /* limit for the host's cgroup: guest RAM plus overhead; 0: none */
+} Plan;
+
+/*
+ * CONFIG_TREE is config.json as parsed, SPEC the same through the tables; annotations were applied to CONFIG already.
+ * Refusals are ENOTSUP or EINVAL with one line: what, where, why, what to do.
+ */
+int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config, const HostFacts *facts,
+              const PlanRequest *request, Plan **ret, Error *err);
+Plan *plan_free(Plan *plan);
+DEFINE_CLEANUP(Plan *, plan_free);
+
+/* The whole plan as JSON for `carrel plan` (pretty). */
+char *plan_to_text(const Plan *plan);
+
+const char *accelerator_name(Accelerator a);
+const char *firmware_kind_name(FirmwareKind f);
+const char *share_kind_name(ShareKind s);
