@@ -117,6 +117,7 @@ typedef struct OciSpec {
 extern const JsonField oci_spec_fields[];
 extern const JsonField oci_process_fields[];
 extern const JsonField oci_hook_fields[];
+extern const JsonField oci_hooks_fields[];
 extern const JsonField oci_mount_fields[];
 
 /*
@@ -134,6 +135,8 @@ int oci_process_parse(const char *text, size_t length, OciProcess **ret, Error *
 int oci_process_from_tree(const Json *v, OciProcess **ret, Error *err);
 OciProcess *oci_process_free(OciProcess *process);
 DEFINE_CLEANUP(OciProcess *, oci_process_free);
+
+#define OCI_ID_MAX 1024U
 
 /* Ids of containers: 1 to 1024 characters of [A-Za-z0-9_+.-], not "." or ".." (runc's rule). */
 int oci_check_id(const char *id, Error *err);
