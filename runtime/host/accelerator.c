@@ -47,17 +47,9 @@
 #define LIMIT_USEC 300000U
 #define ATTEMPTS   3U
 
+/* mov ecx, LOOP_ROUNDS; 1: dec ecx; jnz 1b; hlt */
 static const uint8_t guest_code[] = {
-        0xb9,
-        LOOP_ROUNDS & 0xff,
-        LOOP_ROUNDS >> 8,
-        0,
-        0, /* mov ecx, LOOP_ROUNDS */
-        0xff,
-        0xc9, /* 1: dec ecx */
-        0x75,
-        0xfc, /* jnz 1b */
-        0xf4, /* hlt */
+        0xb9, LOOP_ROUNDS & 0xff, LOOP_ROUNDS >> 8, 0, 0, 0xff, 0xc9, 0x75, 0xfc, 0xf4
 };
 
 typedef struct TestVm {
