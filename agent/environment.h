@@ -35,9 +35,11 @@ typedef struct EnvironmentOptions {
         const Cgroup *cgroup; /* borrowed; the one the child is cloned into; NULL (tests): no cgroup */
         const char *id;       /* for the state that startContainer hooks read; may be NULL */
         const char *bundle;
-        int terminal; /* AF_UNIX socket over which the child sends the terminal's master, with the byte 'm';
-                       * -1: the process has no terminal. Not closed. */
-        uint32_t rows, cols; /* of the terminal; 0: process.consoleSize, or unknown */
+        /* With process.terminal: called by the child once the container's root is "/" and it leads a session, as root
+         * of its user namespace. Makes a terminal in the container (terminal_open()), which becomes descriptors 0 to 2, and sends
+         * the master to the agent. environment_setup() then puts it on /dev/console. */
+        int (*open_terminal)(void *user, Error *err);
+        void *user;
 } EnvironmentOptions;
 
 typedef struct Environment Environment;

@@ -7,7 +7,7 @@
  *
  *   agent   clones a child into cgroup_open_for(); it joins the namespaces of the container's process
  *           (namespaces_join_flags()) and forks once more for the pid namespace
- *   child   terminal_setup() if it has one, or descriptors 0, 1, 2 as they are to be
+ *   child   terminal_open() if it has one, or descriptors 0, 1, 2 as they are to be
  *   child   program_setup(), says "ready", waits
  *   agent   program_limit(), program_set_affinity(); tells the child to go on
  *   child   program_exec()
