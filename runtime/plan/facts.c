@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/plan/facts.h"
+
+static const JsonField firmware_fact_fields[] = {
+        { JSON_FIELD(FirmwareFact, descriptor, "descriptor", JSON_KIND_STRING) },
+        { JSON_FIELD(FirmwareFact, executable, "executable", JSON_KIND_STRING), .flags = JSON_REQUIRED },
+        { JSON_FIELD(FirmwareFact, nvram, "nvram", JSON_KIND_STRING) },
+        { JSON_FIELD(FirmwareFact, device, "device", JSON_KIND_STRING), .flags = JSON_REQUIRED },
+        { JSON_FIELD(FirmwareFact, features, "features", JSON_KIND_STRV) },
+        {},
+};
+
+const JsonField host_facts_fields[] = {
+        { JSON_FIELD(HostFacts, cpus, "cpus", JSON_KIND_UINT32) },
+        { JSON_FIELD(HostFacts, memory, "memory", JSON_KIND_UINT64) },
+        { JSON_FIELD(HostFacts, address_bits, "address_bits", JSON_KIND_UINT32) },
+        { JSON_FIELD(HostFacts, kvm, "kvm", JSON_KIND_BOOL), .flags = JSON_WRITE_ZERO },
+        { JSON_FIELD(HostFacts, kvm_problem, "kvm_problem", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, kvm_gid, "kvm_gid", JSON_KIND_UINT32) },
+        { JSON_FIELD(HostFacts, qemu, "qemu", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, qemu_version, "qemu_version", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, virtiofsd, "virtiofsd", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, virtiofsd_rust, "virtiofsd_rust", JSON_KIND_BOOL) },
+        { JSON_FIELD(HostFacts, qboot, "qboot", JSON_KIND_STRING) },
+        { JSON_ARRAY_FIELD(HostFacts, firmware, "firmware", firmware_fact_fields) },
+        { JSON_FIELD(HostFacts, vmlinux, "vmlinux", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, vmlinuz, "vmlinuz", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, initrd, "initrd", JSON_KIND_STRING) },
+        { JSON_FIELD(HostFacts, qemu_uid, "qemu_uid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
+        { JSON_FIELD(HostFacts, qemu_gid, "qemu_gid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
+        { JSON_FIELD(HostFacts, cgroup_version, "cgroup_version", JSON_KIND_UINT32),
+          .flags = JSON_WRITE_ZERO },
+        {},
+};
