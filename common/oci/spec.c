@@ -111,7 +111,7 @@ int oci_check_id(const char *id, Error *err) {
         if (length > OCI_ID_MAX || id[strspn(id, allowed)] || streq(id, ".") || streq(id, "..")) {
                 cleanup_free char *shown = str_printable(id, length, 64);
 
-                return error_set(err, EINVAL, "invalid id format: %s", shown);
+                return error_set(err, EINVAL, "invalid container ID format: \"%s\"", shown);
         }
         return 0;
 }
