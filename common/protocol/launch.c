@@ -29,6 +29,15 @@ const JsonField launch_plan_fields[] = {
         {},
 };
 
+const JsonField exec_plan_fields[] = {
+        { JSON_FIELD(ExecPlan, control, "control", JSON_KIND_STRING), .flags = JSON_REQUIRED },
+        { JSON_FIELD(ExecPlan, spec, "spec", JSON_KIND_RAW), .flags = JSON_REQUIRED },
+        { JSON_FIELD(ExecPlan, terminal, "terminal", JSON_KIND_BOOL) },
+        { JSON_FIELD(ExecPlan, rows, "rows", JSON_KIND_UINT32) },
+        { JSON_FIELD(ExecPlan, cols, "cols", JSON_KIND_UINT32) },
+        {},
+};
+
 const JsonField timeline_fields[] = {
         { JSON_FIELD(Timeline, shim, "shim", JSON_KIND_UINT64) },
         { JSON_FIELD(Timeline, share, "share", JSON_KIND_UINT64) },

@@ -76,6 +76,17 @@ typedef struct LaunchPlan {
 
 extern const JsonField launch_plan_fields[];
 
+/* What an exec proxy (`carrel-shim --exec`) gets through SHIM_FD_PLAN. It answers on SHIM_FD_BOSS: REPLY with an
+ * ExecReply, or ERROR, both with seq 1. Its exit status is that of the process. */
+typedef struct ExecPlan {
+        char *control;       /* path of the container's control socket */
+        Json *spec;          /* OCI process object */
+        bool terminal;       /* SHIM_FD_CONSOLE is the process's terminal */
+        uint32_t rows, cols; /* of the terminal when it has no size of its own; 0: unknown */
+} ExecPlan;
+
+extern const JsonField exec_plan_fields[];
+
 /* Frames on the boss connection besides REPLY and ERROR: runtime → shim CREATE ({}: hooks ran, go on), answered when
  * the container is created; shim → runtime EVENT "launched" when namespaces exist and QEMU runs. */
 #define EVENT_LAUNCHED "launched"

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/control.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "shim/requests.h"
+
+#define CONNECTIONS_MAX 256U
+/* Credit bounds what a process can have under way; a connection with more queued is stuck or hostile. */
+#define QUEUE_MAX (8U << 20)
+
+typedef struct Connection {
+        Control *control;
+        Channel *channel;
+        uint32_t process; /* the process it started with EXEC; 0: none */
+        bool exited;      /* EXITED was passed on */
+} Connection;
+
+struct Control {
+        Session *session;
+        int fd;
+        LoopSource *source;
+        Connection *connections[CONNECTIONS_MAX];
+        size_t count;
+        uint32_t last_process;
+        Connection *starter; /* waits for the answer to START */
+};
+
+static void ignore_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        (void)reply;
+        (void)error;
+        (void)user;
+        (void)tag;
+}
+
+static void drop_connection(Connection *connection) {
+        Control *control = connection->control;
+        Session *session = control->session;
+
+        for (size_t i = 0; i < control->count; i++)
+                if (control->connections[i] == connection) {
+                        control->connections[i] = control->connections[--control->count];
+                        break;
+                }
+        requests_forget(session->requests, connection);
+        if (control->starter == connection)
+                control->starter = NULL;
+        if (connection->process && !connection->exited && session->agent) {
+                /* its proxy is gone: the process goes too, as if it had been the process itself */
+                SignalRequest request = { .process = connection->process, .signal = SIGKILL };
+                cleanup_free char *text = json_to_text(signal_request_fields, &request, false);
+
+                requests_send(session->requests, session->agent, FRAME_SIGNAL, text, strlen(text),
+                              ignore_answer, control, 0);
+        }
+        channel_free(connection->channel);
+        free(connection);
+}
+
+static void refuse(Connection *connection, uint32_t seq, int code, const char *why) {
+        cleanup_error Error error = { 0 };
+
+        error_set(&error, code, "%s", why);
+        channel_send_error(connection->channel, seq, &error);
+}
+
+/* Hands the agent's answer to the connection; TAG is the connection's own seq. */
+static void pass_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        Connection *connection = user;
+
+        if (error)
+                channel_send_error(connection->channel, tag, error);
+        else
+                channel_send(connection->channel, FRAME_REPLY, 0, tag, reply->data, reply->length);
+}
+
+static void on_exec_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        Connection *connection = user;
+
+        if (error)
+                connection->process = 0;
+        pass_answer(reply, error, user, tag);
+}
+
+static void on_start_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        Control *control = user;
+
+        /* answered first: a failed start ends the session */
+        if (control->starter)
+                pass_answer(reply, error, control->starter, tag);
+        control->starter = NULL;
+        session_started(control->session, reply, error);
+}
+
+/* Passed to the agent with the process number this connection owns, whatever it wrote there itself. */
+static void pass_with_process(Connection *connection, const Frame *frame, const JsonField *fields,
+                              void *message, uint32_t *process) {
+        Session *session = connection->control->session;
+        cleanup_error Error error = { 0 };
+        cleanup_free char *text = NULL;
+
+        if (message_read(frame, fields, message, &error) < 0) {
+                channel_send_error(connection->channel, frame->seq, &error);
+                return;
+        }
+        if (connection->process)
+                *process = connection->process;
+        text = json_to_text(fields, message, false);
+        requests_send(session->requests, session->agent, frame->type, text, strlen(text),
+                      frame->type == FRAME_EXEC ? on_exec_answer : pass_answer, connection, frame->seq);
+        json_clear(fields, message);
+}
+
+static void handle_exec(Connection *connection, const Frame *frame) {
+        Control *control = connection->control;
+        ExecRequest request = { 0 };
+
+        if (connection->process) {
+                refuse(connection, frame->seq, EBUSY, "one exec for each connection");
+                return;
+        }
+        if (control->last_process >= PROCESS_MAX)
+                control->last_process = PROCESS_INIT;
+        connection->process = ++control->last_process;
+        pass_with_process(connection, frame, exec_request_fields, &request, &request.process);
+}
+
+static void handle_signal(Connection *connection, const Frame *frame) {
+        SignalRequest request = { 0 };
+
+        pass_with_process(connection, frame, signal_request_fields, &request, &request.process);
+}
+
+static void handle_resize(Connection *connection, const Frame *frame) {
+        ResizeRequest request = { 0 };
+
+        pass_with_process(connection, frame, resize_request_fields, &request, &request.process);
+}
+
+static void handle_start(Connection *connection, const Frame *frame) {
+        Session *session = connection->control->session;
+
+        if (session->state != SESSION_CREATED) {
+                refuse(connection, frame->seq, EINVAL,
+                       session->state == SESSION_RUNNING || session->state == SESSION_STARTING
+                               ? "cannot start an already running container"
+                               : "cannot start a container that has stopped");
+                return;
+        }
+        session_set_state(session, SESSION_STARTING);
+        connection->control->starter = connection;
+        requests_send(session->requests, session->agent, FRAME_START, frame->data, frame->length,
+                      on_start_answer, connection->control, frame->seq);
+}
+
+static void handle_request(Connection *connection, const Frame *frame) {
+        Session *session = connection->control->session;
+        bool alive = session->agent && session->state >= SESSION_CREATED && session->state <= SESSION_RUNNING;
+
+        if (frame->seq == 0) {
+                refuse(connection, 0, EPROTO, "request without a number");
+                return;
+        }
+        if (!alive) {
+                refuse(connection, frame->seq, ESRCH, "container not running");
+                return;
+        }
+        switch (frame->type) {
+        case FRAME_START:
+                handle_start(connection, frame);
+                return;
+        case FRAME_EXEC:
+                handle_exec(connection, frame);
+                return;
+        case FRAME_SIGNAL:
+                handle_signal(connection, frame);
+                return;
+        case FRAME_RESIZE:
+                handle_resize(connection, frame);
+                return;
+        case FRAME_UPDATE:
+        case FRAME_STATS:
+        case FRAME_PROCESSES:
+                requests_send(session->requests, session->agent, frame->type, frame->data, frame->length,
+                              pass_answer, connection, frame->seq);
+                return;
+        default:
+                refuse(connection, frame->seq, ENOTSUP, "unknown request");
+        }
+}
+
+static void on_frame(Channel *channel, const Frame *frame, void *user) {
+        Connection *connection = user;
+        Session *session = connection->control->session;
+
+        (void)channel;
+        switch (frame->type) {
+        case FRAME_DATA:
+        case FRAME_WINDOW:
+        case FRAME_CLOSE:
+        case FRAME_RESET:
+                /* only the streams of its own process, and only while that lives */
+                if (session->agent && connection->process && frame->stream >> 2 == connection->process &&
+                    !connection->exited)
+                        channel_send(session->agent, frame->type, frame->stream, 0, frame->data,
+                                     frame->length);
+                return;
+        default:
+                handle_request(connection, frame);
+        }
+}
+
+static void on_end(Channel *channel, const char *why, void *user) {
+        (void)channel;
+        (void)why;
+        drop_connection(user);
+}
+
+static void on_connect(LoopSource *source, int fd, uint32_t events, void *user) {
+        Control *control = user;
+        ChannelHandlers handlers = { .frame = on_frame, .end = on_end };
+        cleanup_error Error error = { 0 };
+        cleanup_close int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        Connection *connection;
+
+        (void)source;
+        (void)events;
+        if (accepted < 0 || control->count == CONNECTIONS_MAX)
+                return;
+        connection = xnew(Connection, 1);
+        connection->control = control;
+        handlers.user = connection;
+        if (channel_new(control->session->loop, accepted, &handlers, &connection->channel, &error) < 0) {
+                free(connection);
+                return;
+        }
+        TAKE_FD(accepted);
+        control->connections[control->count++] = connection;
+}
+
+static int listen_in(int dir, const char *name, Error *err) {
+        cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        if (fd < 0)
+                return error_errno(err, "control socket");
+        /* through the descriptor: the path may be longer than an address takes */
+        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir, name);
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || fchmodat(dir, name, 0600, 0) < 0 ||
+            listen(fd, 64) < 0)
+                return error_errno(err, "control socket %s", name);
+        return TAKE_FD(fd);
+}
+
+int control_new(Session *session, Control **ret, Error *err) {
+        Control *control = xnew(Control, 1);
+        int r;
+
+        control->session = session;
+        control->last_process = PROCESS_INIT;
+        control->fd = listen_in(session->state_dir, STATE_CONTROL, err);
+        if (control->fd < 0) {
+                free(control);
+                return -err->code;
+        }
+        r = loop_add_fd(session->loop, control->fd, EPOLLIN, on_connect, control, &control->source, err);
+        if (r < 0) {
+                close(control->fd);
+                free(control);
+                return r;
+        }
+        *ret = control;
+        return 0;
+}
+
+Control *control_free(Control *control) {
+        if (!control)
+                return NULL;
+        while (control->count > 0)
+                drop_connection(control->connections[0]);
+        loop_source_free(control->source);
+        close(control->fd);
+        free(control);
+        return NULL;
+}
+
+int control_process_frame(Control *control, const Frame *frame, uint32_t process, Error *err) {
+        Session *session = control->session;
+
+        for (size_t i = 0; i < control->count; i++) {
+                Connection *connection = control->connections[i];
+
+                if (connection->process != process || connection->exited)
+                        continue;
+                if (channel_queued(connection->channel) > QUEUE_MAX)
+                        return error_set(err, EPROTO, "process %u sends beyond its credit", process);
+                connection->exited = frame->type == FRAME_EXITED;
+                channel_send(connection->channel, frame->type, frame->stream, 0, frame->data, frame->length);
+                return 0;
+        }
+        /* Its proxy is gone and the process on its way out: swallow what it still says, so that it can end. */
+        if (frame->type == FRAME_DATA) {
+                uint32_t bytes = htole32(frame->length);
+
+                channel_send(session->agent, FRAME_WINDOW, frame->stream, 0, &bytes, sizeof(bytes));
+        }
+        return 0;
+}
+
+void control_flush(Control *control) {
+        for (size_t i = 0; i < control->count; i++)
+                channel_flush(control->connections[i]->channel, 1000);
+}

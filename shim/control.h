@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The control socket: runtime commands and exec proxies. Only root can reach it (it lies in the state folder, mode
+ * 0600); still everything is bounded. Requests are answered by the agent or by the session. */
+
+#include "shim/session.h"
+
+/* Listens on STATE_CONTROL in the state folder. */
+int control_new(Session *session, Control **ret, Error *err);
+Control *control_free(Control *control);
+
+/* A stream frame or EXITED of a process that some connection started. */
+int control_process_frame(Control *control, const Frame *frame, uint32_t process, Error *err);
+
+/* Writes what is queued for the connections, before the end. */
+void control_flush(Control *control);

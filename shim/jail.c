@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Theory of operation.
+ *
+ * QEMU parses what the guest's drivers write; should one of those parsers be broken into, the intruder is a process
+ * with QEMU's rights. It runs as an unprivileged user without capabilities and cannot gain any; QEMU's own seccomp
+ * filter denies it new programs; it sits in the container's pid, network, ipc and uts namespaces. What is left is
+ * the file system, and here it is cut down: a private mount namespace in which /dev holds only null, zero, full,
+ * random, urandom and the nodes the plan names (/dev/kvm), each openable by that user, and in which the folder with
+ * the container's files, the sockets of virtiofsd among them, is not mounted (QEMU has its connection as a
+ * descriptor). With the 9p share QEMU itself serves the files, so it must see them and stays root: one of the reasons
+ * why 9p is only the fallback.
+ */
+#include "shim/jail.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/base/str.h"
+#include "common/protocol/launch.h"
+
+static const struct {
+        const char *name;
+        unsigned minor;
+} plain_devices[] = { { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 }, { "urandom", 9 } };
+
+static int make_node(const char *dev, const char *name, mode_t mode, dev_t device, Error *err) {
+        cleanup_free char *path = path_join(dev, name);
+
+        if (mknod(path, mode, device) < 0)
+                return error_errno(err, "making QEMU's /dev/%s", name);
+        if (chmod(path, mode & 07777) < 0)
+                return error_errno(err, "making QEMU's /dev/%s", name);
+        return 0;
+}
+
+/* Fills the folder DEV, a fresh tmpfs; only then is it moved over /dev, whose nodes are looked at meanwhile. */
+static int fill_dev(const char *dev, char *const *devices, Error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTS_OF(plain_devices); i++)
+                r = make_node(dev, plain_devices[i].name, S_IFCHR | 0666, makedev(1, plain_devices[i].minor),
+                              err);
+        STRV_FOR_EACH (device, devices) {
+                const char *name = str_after(*device, "/dev/");
+                struct stat st;
+
+                if (r < 0)
+                        return r;
+                if (!name || strchr(name, '/'))
+                        return error_set(err, EINVAL, "QEMU's device %s: not a node directly in /dev",
+                                         *device);
+                if (stat(*device, &st) < 0)
+                        return error_errno(err, "%s", *device);
+                if (!S_ISCHR(st.st_mode))
+                        return error_set(err, ENODEV, "%s: not a character device", *device);
+                /* nobody else sees this folder, so the mode opens the device to QEMU's user alone */
+                r = make_node(dev, name, S_IFCHR | 0666, st.st_rdev, err);
+        }
+        return r;
+}
+
+int jail_enter(void *user, Error *err) {
+        const LaunchPlan *plan = user;
+        cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
+        cleanup_free char *dev = path_join(private, "dev");
+        int r;
+
+        if (unshare(CLONE_NEWNS) < 0)
+                return error_errno(err, "unshare");
+        if (mkdir(dev, 0755) < 0 && errno != EEXIST)
+                return error_errno(err, "making %s", dev);
+        if (mount("dev", dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0)
+                return error_errno(err, "mounting QEMU's /dev");
+        r = fill_dev(dev, plan->qemu_devices, err);
+        if (r < 0)
+                return r;
+        if (mount(dev, "/dev", NULL, MS_MOVE, NULL) < 0)
+                return error_errno(err, "moving QEMU's /dev into place");
+        if (plan->virtiofsd && umount2(private, MNT_DETACH) < 0)
+                return error_errno(err, "hiding the shared tree from QEMU");
+        return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/orphan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/base/str.h"
+
+static void leave_cgroup(const char *folder) {
+        cleanup_error Error error = { 0 };
+        cleanup_free char *parent = xstrdup(folder), *procs = NULL;
+        char *slash = strrchr(parent, '/');
+
+        if (!slash || slash == parent)
+                return;
+        *slash = '\0';
+        procs = path_join(parent, "cgroup.procs");
+        /* "0" is the writer itself, whatever its number in that pid namespace */
+        if (file_write(AT_FDCWD, procs, "0", &error) < 0)
+                log_warning("leaving cgroup %s: %s", folder, error.message);
+        else if (rmdir(folder) < 0 && errno != ENOENT)
+                log_warning("removing cgroup %s: %s", folder, strerror(errno));
+}
+
+void orphan_clean_up(const LaunchPlan *plan) {
+        cleanup_free char *parent = xstrdup(plan->state_dir);
+        char *name = strrchr(parent, '/');
+        cleanup_error Error error = { 0 };
+        cleanup_close int dir = -1;
+
+        STRV_FOR_EACH (folder, plan->cgroups)
+                leave_cgroup(*folder);
+        if (!name || name == parent)
+                return;
+        *name++ = '\0';
+        dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+                return;
+        if (path_remove_tree(dir, name, &error) < 0)
+                log_warning("removing %s: %s", plan->state_dir, error.message);
+}
