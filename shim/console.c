@@ -120,6 +120,15 @@ void console_drain(Console *console) {
                 ;
 }
 
+/* After the line that says why a kernel panicked come only registers and a trace, which the log has. */
+static size_t end_of_news(const char *text, size_t length) {
+        static const char panic[] = "Kernel panic";
+        const char *found = memmem(text, length, panic, sizeof(panic) - 1);
+        const char *newline = found ? memchr(found, '\n', length - (size_t)(found - text)) : NULL;
+
+        return newline ? (size_t)(newline - text) : length;
+}
+
 char *console_tail(const Console *console, size_t max) {
         size_t length = console->tail_total < TAIL_SIZE ? console->tail_total : TAIL_SIZE;
         size_t start = console->tail_total - length;
@@ -127,12 +136,11 @@ char *console_tail(const Console *console, size_t max) {
         StrBuf b = { 0 };
         size_t used = 0;
 
-        if (length > max) {
-                start += length - max;
-                length = max;
-        }
         for (size_t i = 0; i < length; i++)
                 text[i] = console->tail[(start + i) % TAIL_SIZE];
+        length = end_of_news(text, length);
+        if (length > max)
+                used = length - max;
         while (used < length) {
                 const char *newline = memchr(text + used, '\n', length - used);
                 size_t n = newline ? (size_t)(newline - text) - used : length - used;

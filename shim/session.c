@@ -36,6 +36,7 @@
 
 #define SYNC_TIMEOUT_USEC  (10ULL * 1000 * 1000) /* the guest's sync at the end */
 #define FLUSH_TIMEOUT_USEC (2ULL * 1000 * 1000)  /* output after a failure */
+#define CONSOLE_TAIL       800                   /* bytes of the console's end in an error */
 #define EXIT_BROKEN        255                   /* exit status when the VM, not the program, has ended */
 
 static const char *const status_words[_SESSION_STATE_MAX] = {
@@ -156,7 +157,7 @@ void session_fail(Session *session, const char *why) {
                 return;
         if (session->console) {
                 console_drain(session->console);
-                tail = console_tail(session->console, 1500);
+                tail = console_tail(session->console, CONSOLE_TAIL);
         }
         error_set(&error, EIO, "%s%s%s", why, tail && *tail ? "; the guest's console ends: " : "",
                   tail ? tail : "");

@@ -21,6 +21,7 @@
 #include "shim/jail.h"
 
 #define LAST_WORDS_MAX 2048U
+#define END_GRACE_USEC 1000000U
 
 typedef struct Child {
         const char *name; /* for messages */
@@ -35,6 +36,7 @@ struct Vm {
         Loop *loop;
         Child qemu, virtiofsd;
         bool told;
+        LoopSource *grace; /* virtiofsd has left in peace; QEMU is expected to have ended */
         VmEndedFn ended;
         void *user;
 };
@@ -75,6 +77,9 @@ static char *describe_end(Child *child, int status) {
 
         while (child->words_source && read_words(child))
                 ;
+        /* QEMU runs with -no-reboot: this is how it ends when the guest panics, resets or powers off */
+        if (child == &child->vm->qemu && status == 0)
+                return xstrdup("the virtual machine has switched itself off");
         how = WIFSIGNALED(status) ? xasprintf("was killed by signal %d", WTERMSIG(status))
                                   : xasprintf("ended with exit status %d", WEXITSTATUS(status));
         lines = strv_split(child->words.data ? child->words.data : "", "\r\n");
@@ -240,6 +245,7 @@ Vm *vm_free(Vm *vm) {
         if (!vm)
                 return NULL;
         vm_kill(vm);
+        loop_source_free(vm->grace);
         child_done(&vm->qemu);
         child_done(&vm->virtiofsd);
         free(vm);
@@ -266,6 +272,24 @@ void vm_kill(Vm *vm) {
         }
 }
 
+static void tell_end(Vm *vm, Child *child, int status) {
+        cleanup_free char *why = NULL;
+
+        vm->told = true;
+        vm->grace = loop_source_free(vm->grace);
+        why = describe_end(child, status);
+        vm->ended(vm, why, vm->user);
+}
+
+static void on_grace_over(LoopSource *source, void *user) {
+        Vm *vm = user;
+
+        (void)source;
+        vm->grace = NULL;
+        if (!vm->told)
+                tell_end(vm, &vm->virtiofsd, 0);
+}
+
 void vm_reap(Vm *vm) {
         int status;
         pid_t pid;
@@ -274,16 +298,18 @@ void vm_reap(Vm *vm) {
                 Child *child = pid == vm->qemu.pid        ? &vm->qemu
                                : pid == vm->virtiofsd.pid ? &vm->virtiofsd
                                                           : NULL;
-                cleanup_free char *why = NULL;
 
                 if (!child)
                         continue;
                 child->pid = 0;
                 if (vm->told)
                         continue;
-                vm->told = true;
-                why = describe_end(child, status);
-                vm->ended(vm, why, vm->user);
+                if (child == &vm->virtiofsd && status == 0) {
+                        /* it leaves when QEMU has closed the connection: QEMU's own end is the news */
+                        loop_add_timer(vm->loop, END_GRACE_USEC, on_grace_over, vm, &vm->grace);
+                        continue;
+                }
+                tell_end(vm, child, status);
                 return; /* the rest is reaped by whoever handles the end */
         }
 }
