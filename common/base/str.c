@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/utf8.h"
 
 void strbuf_append(StrBuf *b, const void *data, size_t length) {
         if (b->size - b->length < length + 1) {
@@ -171,17 +172,22 @@ bool str_to_u64(const char *s, int base, uint64_t max, uint64_t *ret) {
 char *str_printable(const char *data, size_t length, size_t max) {
         StrBuf b = { 0 };
 
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length;) {
                 unsigned char c = (unsigned char)data[i];
+                size_t n = utf8_length(data + i, length - i);
 
                 if (b.length >= max) {
                         strbuf_puts(&b, "…");
                         break;
                 }
-                if (c >= 32 && c < 127)
-                        strbuf_putc(&b, (char)c);
-                else
+                /* 0xc2 0x80 … 0x9f are control characters too, some terminals obey them */
+                if (n == 0 || c < 32 || c == 127 || (c == 0xc2 && (unsigned char)data[i + 1] < 0xa0)) {
                         strbuf_printf(&b, "\\x%02x", c);
+                        i++;
+                } else {
+                        strbuf_append(&b, data + i, n);
+                        i += n;
+                }
         }
         return strbuf_take(&b);
 }

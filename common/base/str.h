@@ -56,6 +56,6 @@ bool str_ends_with(const char *s, const char *suffix);
 /* "12", "0x1f" (base 0) … as a whole, no sign, no spaces. False if it is not a number or above MAX. */
 bool str_to_u64(const char *s, int base, uint64_t max, uint64_t *ret);
 
-/* Makes text of unknown origin fit for one line of a log or an error: control characters and bytes above 126 become
+/* Makes text of unknown origin fit for one line of a log or an error: control characters and what is not UTF-8 become
  * "\xHH", and what is longer than MAX bytes is cut with "…". The result is owned by the caller. */
 char *str_printable(const char *data, size_t length, size_t max);
