@@ -13,11 +13,11 @@
 
 /* One of QEMU's firmware descriptors (docs/interop/firmware.json in QEMU) that suits x86_64 q35 UEFI. */
 typedef struct FirmwareFact {
-        char *descriptor;  /* its file */
-        char *executable;  /* code, read-only */
-        char *nvram;       /* template of the variables; NULL: none */
-        char *device;      /* "flash" or "memory" (-bios) */
-        char **features;   /* "secure-boot", "requires-smm", ... */
+        char *descriptor; /* its file */
+        char *executable; /* code, read-only */
+        char *nvram;      /* template of the variables; NULL: none */
+        char *device;     /* "flash" or "memory" (-bios) */
+        char **features;  /* "secure-boot", "requires-smm", ... */
 } FirmwareFact;
 
 typedef struct HostFacts {
@@ -34,8 +34,8 @@ typedef struct HostFacts {
         char *qboot;            /* /usr/share/qemu/qboot.rom */
         FirmwareFact *firmware; /* in the order of preference of the descriptors */
         size_t n_firmware;
-        char *vmlinux;          /* guest kernel for direct boot (PVH) */
-        char *vmlinuz;          /* the same as bzImage, for firmware that loads it */
+        char *vmlinux; /* guest kernel for direct boot (PVH) */
+        char *vmlinuz; /* the same as bzImage, for firmware that loads it */
         char *initrd;
         uint32_t qemu_uid, qemu_gid; /* of the configured user; 0: root */
         uint32_t cgroup_version;     /* 1 (also hybrid) or 2; 0: none mounted */

@@ -23,7 +23,7 @@ typedef enum Accelerator {
 } Accelerator;
 
 typedef enum FirmwareKind {
-        FIRMWARE_NONE,    /* direct boot: qboot starts the PVH kernel */
+        FIRMWARE_NONE, /* direct boot: qboot starts the PVH kernel */
         FIRMWARE_SEABIOS,
         FIRMWARE_OVMF,
         _FIRMWARE_KIND_MAX,
@@ -41,29 +41,36 @@ typedef struct VmPlan {
         FirmwareKind firmware;
         ShareKind share;
         const FirmwareFact *ovmf; /* borrowed from the facts; only with FIRMWARE_OVMF */
+        char *name;               /* of the guest: the container's id */
+        char *qemu;               /* program */
+        char *qboot;              /* only with FIRMWARE_NONE */
         uint32_t vcpus;
         uint64_t memory_mib;
-        char *kernel;  /* image that is loaded: vmlinux or vmlinuz */
+        char *kernel; /* image that is loaded: vmlinux or vmlinuz */
         char *initrd;
-        char *append;  /* kernel command line */
-        char *share_path;    /* absolute folder in the shim's mount namespace */
-        char *virtiofs_tag;
+        char *append;         /* kernel command line */
+        char *share_path;     /* absolute folder in the shim's mount namespace */
+        char *virtiofs_tag;   /* the share's name in the guest, also with 9p */
+        char *virtiofsd;      /* program; only with SHARE_VIRTIOFS */
+        bool virtiofsd_rust;  /* it takes the newer options */
+        char *virtiofs_cache; /* auto, always, none (virtiofsd's words differ: see virtiofsd.c) */
 } VmPlan;
 
 /* What the command line and the caller add to the bundle. */
 typedef struct PlanRequest {
         const char *id;
-        const char *bundle;     /* absolute path */
-        const char *state_dir;  /* absolute path of the container's state folder */
-        bool debug;             /* kernel log on the console */
-        bool foreground;        /* carrel run without --detach: state goes with it */
-        uint64_t begin_usec;    /* now_usec() at the start of the command; 0 in golden tests */
+        const char *bundle;    /* absolute path */
+        const char *state_dir; /* absolute path of the container's state folder */
+        bool debug;            /* kernel log on the console */
+        bool foreground;       /* carrel run without --detach: state goes with it */
+        uint64_t begin_usec;   /* now_usec() at the start of the command; 0 in golden tests */
 } PlanRequest;
 
 typedef struct Plan {
         VmPlan vm;
-        LaunchPlan launch;   /* complete but for cgroups (known after they are made) */
-        char **warnings;     /* one line each: settings that are honoured differently in a VM */
+        LaunchPlan launch; /* complete but for cgroups (known after they are made) */
+        char **warnings;   /* one line each: settings that are not honoured, or not as they were meant */
+        char **notes;      /* one line each, for debugging: done in another way, to the same effect */
         uint64_t host_memory_bytes; /* limit for the host's cgroup: guest RAM plus overhead; 0: none */
 } Plan;
 
@@ -71,8 +78,8 @@ typedef struct Plan {
  * CONFIG_TREE is config.json as parsed, SPEC the same through the tables; annotations were applied to CONFIG already.
  * Refusals are ENOTSUP or EINVAL with one line: what, where, why, what to do.
  */
-int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config, const HostFacts *facts,
-              const PlanRequest *request, Plan **ret, Error *err);
+int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config,
+              const HostFacts *facts, const PlanRequest *request, Plan **ret, Error *err);
 Plan *plan_free(Plan *plan);
 DEFINE_CLEANUP(Plan *, plan_free);
 

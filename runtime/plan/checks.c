@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The one table of what a virtual machine cannot honour (for mounts see the tables of mounts.c). Each entry has a
+ * function that looks for its case in the bundle and reports every place it finds; verdict and reason are the
+ * table's, so that a setting is treated and explained the same way everywhere, docs/spec-support.md included.
+ */
+#include "runtime/plan/checks.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "runtime/plan/devices.h"
+#include "runtime/plan/planner.h"
+#include "runtime/plan/words.h"
+
+#define SHOWN_MAX 128U /* bytes of a value that a message shows */
+
+typedef struct Check Check;
+
+/* Where a function reports to. */
+typedef struct Report {
+        Planner *p;
+        const Check *check;
+        Error *err;
+        int result;
+} Report;
+
+struct Check {
+        const char *key; /* as the specification names it */
+        Verdict verdict;
+        void (*find)(const OciSpec *spec, Report *r);
+        const char *why; /* and what to do */
+};
+
+static const char *const verdict_names[_VERDICT_MAX] = {
+        [VERDICT_NOTE] = "noted",
+        [VERDICT_WARN] = "warned about",
+        [VERDICT_REFUSE] = "refused",
+};
+
+const char *verdict_name(Verdict v) {
+        return verdict_names[v];
+}
+
+/* "<where>: <why>" into warnings, notes or, if it is the first, the error. */
+static void found(Report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void found(Report *r, const char *format, ...) {
+        cleanup_free char *where = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        where = xvasprintf(format, ap);
+        va_end(ap);
+        if (r->check->verdict == VERDICT_WARN)
+                planner_warn(r->p, "%s: %s", where, r->check->why);
+        else if (r->check->verdict == VERDICT_NOTE)
+                planner_note(r->p, "%s: %s", where, r->check->why);
+        else if (r->result >= 0)
+                r->result = error_set(r->err, ENOTSUP, "%s: %s", where, r->check->why);
+}
+
+static char *shown(const char *text) {
+        return str_printable(text, strlen(text), SHOWN_MAX);
+}
+
+/* ---- process ---- */
+
+/* Profiles and labels that engines give to every container, unasked. */
+static bool is_default_profile(const char *name) {
+        return str_after(name, "docker-default") || str_after(name, "containers-default") ||
+               str_after(name, "cri-containerd") || str_after(name, "crio-default") ||
+               streq(name, "unconfined");
+}
+
+static bool is_default_label(const char *label) {
+        return strstr(label, ":container_t:") || strstr(label, ":container_kvm_t:") ||
+               strstr(label, ":spc_t:") || strstr(label, ":container_file_t:") ||
+               strstr(label, ":container_init_t:");
+}
+
+static void find_apparmor(const OciSpec *spec, Report *r, bool usual) {
+        const char *profile = spec->process->apparmor_profile;
+        cleanup_free char *text = NULL;
+
+        if (!profile || !*profile || is_default_profile(profile) != usual)
+                return;
+        text = shown(profile);
+        found(r, "process.apparmorProfile: \"%s\"", text);
+}
+
+static void find_usual_apparmor(const OciSpec *spec, Report *r) {
+        find_apparmor(spec, r, true);
+}
+
+static void find_special_apparmor(const OciSpec *spec, Report *r) {
+        find_apparmor(spec, r, false);
+}
+
+static void find_label(const char *key, const char *label, Report *r, bool usual) {
+        cleanup_free char *text = NULL;
+
+        if (!label || !*label || is_default_label(label) != usual)
+                return;
+        text = shown(label);
+        found(r, "%s: \"%s\"", key, text);
+}
+
+static void find_usual_labels(const OciSpec *spec, Report *r) {
+        find_label("process.selinuxLabel", spec->process->selinux_label, r, true);
+        find_label("linux.mountLabel", spec->linux_ ? spec->linux_->mount_label : NULL, r, true);
+}
+
+static void find_special_labels(const OciSpec *spec, Report *r) {
+        find_label("process.selinuxLabel", spec->process->selinux_label, r, false);
+        find_label("linux.mountLabel", spec->linux_ ? spec->linux_->mount_label : NULL, r, false);
+}
+
+static void find_affinity(const OciSpec *spec, Report *r) {
+        if (spec->process->exec_cpu_affinity)
+                found(r, "process.execCPUAffinity");
+}
+
+/* ---- namespaces ---- */
+
+static void find_namespace_paths(const OciSpec *spec, Report *r) {
+        for (size_t i = 0; spec->linux_ && i < spec->linux_->n_namespaces; i++) {
+                const OciNamespace *n = &spec->linux_->namespaces[i];
+                cleanup_free char *path = NULL;
+
+                if (!n->path || !*n->path || streq(n->type, "network"))
+                        continue;
+                path = shown(n->path);
+                found(r, "linux.namespaces: %s: joining %s", n->type, path);
+        }
+}
+
+static void find_no_network(const OciSpec *spec, Report *r) {
+        if (!oci_namespace(spec->linux_, "network"))
+                found(r, "linux.namespaces: no network namespace is asked for");
+}
+
+static void find_shared_namespaces(const OciSpec *spec, Report *r) {
+        static const char *const types[] = { "pid", "ipc", "uts" };
+
+        for (size_t i = 0; i < ELEMENTS_OF(types); i++)
+                if (!oci_namespace(spec->linux_, types[i]))
+                        found(r, "linux.namespaces: no %s namespace is asked for", types[i]);
+}
+
+static void find_shared_cgroups(const OciSpec *spec, Report *r) {
+        if (!oci_namespace(spec->linux_, "cgroup"))
+                found(r, "linux.namespaces: no cgroup namespace is asked for");
+}
+
+/* ---- devices ---- */
+
+static void describe_device(const OciDevice *d, StrBuf *out) {
+        cleanup_free char *path = shown(d->path);
+
+        strbuf_printf(out, "%s (%s %" PRId64 ":%" PRId64 ")", path,
+                      streq(d->type, "b") ? "block" : "character", d->major, d->minor);
+}
+
+static void find_devices(const OciSpec *spec, Report *r) {
+        const OciLinux *l = spec->linux_;
+
+        if (!l || devices_are_all_allowed(l->resources))
+                return;
+        for (size_t i = 0; i < l->n_devices; i++) {
+                StrBuf where = { 0 };
+                cleanup_free char *text = NULL;
+
+                if (device_is_standard(&l->devices[i]))
+                        continue;
+                describe_device(&l->devices[i], &where);
+                text = strbuf_take(&where);
+                found(r, "linux.devices: %s", text);
+        }
+}
+
+static void find_privileged_devices(const OciSpec *spec, Report *r) {
+        const OciLinux *l = spec->linux_;
+        size_t n = 0;
+
+        if (!l || !devices_are_all_allowed(l->resources))
+                return;
+        for (size_t i = 0; i < l->n_devices; i++)
+                n += !device_is_standard(&l->devices[i]);
+        if (n > 0)
+                found(r, "linux.devices: %zu of %zu devices are left out", n, l->n_devices);
+}
+
+/* ---- resources ---- */
+
+static const OciResources *resources_of(const OciSpec *spec) {
+        return spec->linux_ ? spec->linux_->resources : NULL;
+}
+
+static void find_old_memory(const OciSpec *spec, Report *r) {
+        const OciMemory *m = resources_of(spec) ? resources_of(spec)->memory : NULL;
+
+        if (!m)
+                return;
+        if (m->kernel.set && m->kernel.value > 0)
+                found(r, "linux.resources.memory.kernel");
+        if (m->kernel_tcp.set && m->kernel_tcp.value > 0)
+                found(r, "linux.resources.memory.kernelTCP");
+        if (m->swappiness.set)
+                found(r, "linux.resources.memory.swappiness");
+        if (m->disable_oom_killer.value)
+                found(r, "linux.resources.memory.disableOOMKiller");
+}
+
+static void find_realtime(const OciSpec *spec, Report *r) {
+        const OciCpu *cpu = resources_of(spec) ? resources_of(spec)->cpu : NULL;
+
+        if (cpu && cpu->realtime_runtime.value > 0)
+                found(r, "linux.resources.cpu.realtimeRuntime");
+        if (cpu && cpu->realtime_period.value > 0)
+                found(r, "linux.resources.cpu.realtimePeriod");
+}
+
+static void find_old_network(const OciSpec *spec, Report *r) {
+        if (resources_of(spec) && json_count(resources_of(spec)->network) > 0)
+                found(r, "linux.resources.network");
+}
+
+static void find_rdma(const OciSpec *spec, Report *r) {
+        if (resources_of(spec) && json_count(resources_of(spec)->rdma) > 0)
+                found(r, "linux.resources.rdma");
+}
+
+/* ---- the rest ---- */
+
+static void find_intel_rdt(const OciSpec *spec, Report *r) {
+        if (spec->linux_ && json_count(spec->linux_->intel_rdt) > 0)
+                found(r, "linux.intelRdt");
+}
+
+static void find_seccomp_notify(const OciSpec *spec, Report *r) {
+        const OciSeccomp *s = spec->linux_ ? spec->linux_->seccomp : NULL;
+
+        if (!s)
+                return;
+        if (s->listener_path && *s->listener_path)
+                found(r, "linux.seccomp.listenerPath");
+        if (streq(s->default_action, "SCMP_ACT_NOTIFY"))
+                found(r, "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY");
+        for (size_t i = 0; i < s->n_syscalls; i++)
+                if (streq(s->syscalls[i].action, "SCMP_ACT_NOTIFY"))
+                        found(r, "linux.seccomp.syscalls[%zu].action: SCMP_ACT_NOTIFY", i);
+}
+
+static bool is_shared(const char *propagation) {
+        return word_in("shared rshared slave rslave", propagation);
+}
+
+static void find_propagation(const OciSpec *spec, Report *r) {
+        for (size_t i = 0; i < spec->n_mounts; i++) {
+                cleanup_free char *destination = shown(spec->mounts[i].destination);
+
+                STRV_FOR_EACH (option, spec->mounts[i].options)
+                        if (is_shared(*option))
+                                found(r, "mounts[%zu] (%s): %s", i, destination, *option);
+        }
+}
+
+static void find_vm(const OciSpec *spec, Report *r) {
+        (void)spec;
+        if (json_count(json_get(r->p->tree, "vm")) > 0)
+                found(r, "vm");
+}
+
+static const Check checks[] = {
+        { "linux.namespaces[].path", VERDICT_REFUSE, find_namespace_paths,
+          "a namespace of the host cannot be entered from inside a virtual machine; only a network namespace "
+          "can be "
+          "joined" },
+        { "linux.namespaces without network", VERDICT_WARN, find_no_network,
+          "the host's network cannot be used from inside a virtual machine; the container has a network of "
+          "its own" },
+        { "linux.namespaces without pid, ipc, uts", VERDICT_WARN, find_shared_namespaces,
+          "that of the host cannot be used from inside a virtual machine; the container shares that of its "
+          "guest" },
+        { "linux.namespaces without cgroup", VERDICT_NOTE, find_shared_cgroups,
+          "the container sees the cgroups of its guest, not those of the host" },
+        { "linux.devices", VERDICT_REFUSE, find_devices,
+          "a device of the host does not exist inside a virtual machine; leave it out" },
+        { "linux.devices of a privileged container", VERDICT_WARN, find_privileged_devices,
+          "devices of the host do not exist inside a virtual machine" },
+        { "linux.resources.cpu.realtimeRuntime, realtimePeriod", VERDICT_REFUSE, find_realtime,
+          "a guest's processors have no realtime guarantee; leave it out" },
+        { "linux.resources.memory.kernel, kernelTCP, swappiness, disableOOMKiller", VERDICT_WARN,
+          find_old_memory, "the guest has cgroups version 2 only, which lack it" },
+        { "linux.resources.network", VERDICT_WARN, find_old_network,
+          "the guest has cgroups version 2 only, which lack it" },
+        { "linux.resources.rdma", VERDICT_WARN, find_rdma,
+          "RDMA devices of the host do not exist inside a virtual machine" },
+        { "linux.intelRdt", VERDICT_WARN, find_intel_rdt,
+          "cache and memory bandwidth of the host cannot be assigned from here" },
+        { "linux.seccomp with SCMP_ACT_NOTIFY or listenerPath", VERDICT_REFUSE, find_seccomp_notify,
+          "a program of the host cannot be asked about system calls inside a virtual machine; use another "
+          "action" },
+        { "mounts[].options shared, rshared, slave, rslave", VERDICT_WARN, find_propagation,
+          "mounts made later do not travel between host and virtual machine" },
+        { "process.execCPUAffinity", VERDICT_WARN, find_affinity,
+          "CPUs of the host have other numbers inside a virtual machine" },
+        { "process.apparmorProfile", VERDICT_WARN, find_special_apparmor,
+          "the guest has no AppArmor; the virtual machine confines the container" },
+        { "process.apparmorProfile, one that engines set by themselves", VERDICT_NOTE, find_usual_apparmor,
+          "the guest has no AppArmor; the virtual machine confines the container" },
+        { "process.selinuxLabel, linux.mountLabel", VERDICT_WARN, find_special_labels,
+          "the guest has no SELinux; the virtual machine confines the container" },
+        { "process.selinuxLabel, linux.mountLabel, ones that engines set by themselves", VERDICT_NOTE,
+          find_usual_labels, "the guest has no SELinux; the virtual machine confines the container" },
+        { "vm", VERDICT_WARN, find_vm,
+          "machine, kernel and image are carrel's to choose; see carrel-config(5)" },
+};
+
+int planner_check(Planner *p, Error *err) {
+        for (size_t i = 0; i < ELEMENTS_OF(checks); i++) {
+                Report report = { .p = p, .check = &checks[i], .err = err };
+
+                checks[i].find(p->spec, &report);
+                if (report.result < 0)
+                        return report.result;
+        }
+        return 0;
+}
+
+void checks_describe(StrBuf *out) {
+        for (size_t i = 0; i < ELEMENTS_OF(checks); i++)
+                strbuf_printf(out, "| `%s` | %s | %s |\n", checks[i].key, verdict_name(checks[i].verdict),
+                              checks[i].why);
+}

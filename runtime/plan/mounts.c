@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Mounts: which folders the shim puts into the shared tree, and what is left for the agent to mount.
+ *
+ * A bind of a folder or file of the host becomes a share, and in the guest a bind out of the shared tree. A bind of
+ * something that only the kernel of the host can show (proc, sys, dev, shared memory) becomes a mount of the
+ * guest's own, where that serves the same purpose, and is refused otherwise. Other mounts are the guest's business
+ * if its kernel has the file system. Nothing here looks at the host: whether a source exists, and what it is, the
+ * shim finds out.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/protocol/message.h"
+#include "runtime/plan/checks.h"
+#include "runtime/plan/devices.h"
+#include "runtime/plan/planner.h"
+#include "runtime/plan/words.h"
+
+#define SHARES_MAX 512U /* engines come with a dozen; virtiofsd holds a descriptor for each */
+
+/* ---- binds of what only a kernel can show ---- */
+
+typedef struct SpecialBind {
+        const char *path; /* source on the host */
+        bool below;       /* also everything below it */
+        Verdict verdict;
+        const char *type; /* the guest's own file system that takes its place; NULL: refused */
+        const char *why;
+} SpecialBind;
+
+/* The first that fits decides. */
+static const SpecialBind special_binds[] = {
+        { "/sys/fs/cgroup", false, VERDICT_NOTE, "cgroup", "the guest's own cgroups are mounted" },
+        { "/sys/fs/cgroup/systemd", false, VERDICT_NOTE, "cgroup", "the guest's own cgroups are mounted" },
+        { "/sys/fs/cgroup/unified", false, VERDICT_NOTE, "cgroup", "the guest's own cgroups are mounted" },
+        { "/sys", false, VERDICT_WARN, "sysfs",
+          "the guest's own /sys is mounted; it shows the virtual machine" },
+        { "/sys", true, VERDICT_REFUSE, NULL, "/sys of the host cannot be shown inside a virtual machine" },
+        { "/proc", false, VERDICT_WARN, "proc",
+          "the guest's own /proc is mounted; it shows the container's processes only" },
+        { "/proc", true, VERDICT_REFUSE, NULL, "/proc of the host cannot be shown inside a virtual machine" },
+        { "/dev/mqueue", false, VERDICT_WARN, "mqueue",
+          "message queues are the guest's own; they are not shared with the host" },
+        { "/dev/shm", true, VERDICT_NOTE, NULL, NULL },
+        { "/dev/hugepages", true, VERDICT_REFUSE, NULL,
+          "huge pages of the host cannot be used inside a virtual machine" },
+        { "/dev", true, VERDICT_REFUSE, NULL, "devices of the host do not exist inside a virtual machine" },
+};
+
+static const SpecialBind *find_special(const char *source) {
+        for (size_t i = 0; i < ELEMENTS_OF(special_binds); i++) {
+                const char *rest = str_after(source, special_binds[i].path);
+
+                if (rest && (!*rest || (special_binds[i].below && *rest == '/')))
+                        return &special_binds[i];
+        }
+        return NULL;
+}
+
+/* ---- file systems ---- */
+
+/* What the agent can mount by itself. */
+static const char guest_types[] =
+        "proc sysfs tmpfs devpts mqueue cgroup cgroup2 devtmpfs ramfs hugetlbfs bpf "
+        "binfmt_misc securityfs fusectl";
+
+static const struct {
+        const char *types;
+        const char *why;
+} refused_types[] = {
+        { "overlay", "its layers are folders of the host; mount it on the host and bind the result" },
+        { "nfs nfs4 cifs smb3 9p ceph",
+          "the container's network is not set up before start; mount it on the host and bind it" },
+        { "ext2 ext3 ext4 xfs btrfs vfat iso9660 squashfs erofs f2fs zfs",
+          "block devices of the host do not exist inside a virtual machine; mount it on the host and bind "
+          "it" },
+        { "debugfs tracefs", "the guest's kernel does not have it" },
+};
+
+static const char *refusal_of_type(const char *type) {
+        for (size_t i = 0; i < ELEMENTS_OF(refused_types); i++)
+                if (word_in(refused_types[i].types, type))
+                        return refused_types[i].why;
+        return "the guest is not known to have such a file system; mount it on the host and bind it";
+}
+
+/* ---- options ---- */
+
+static bool has_option(const OciMount *m, const char *option) {
+        return strv_contains(m->options, option);
+}
+
+static bool is_bind(const OciMount *m) {
+        return streq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
+}
+
+static bool is_recursive(const OciMount *m) {
+        return has_option(m, "rbind");
+}
+
+static bool is_read_only(const OciMount *m) {
+        bool result = false;
+
+        STRV_FOR_EACH (option, m->options) {
+                if (streq(*option, "ro") || streq(*option, "rro"))
+                        result = true;
+                else if (streq(*option, "rw") || streq(*option, "rrw"))
+                        result = false;
+        }
+        return result;
+}
+
+static bool is_label(const char *option) {
+        return str_after(option, "context=") || str_after(option, "fscontext=") ||
+               str_after(option, "defcontext=") || str_after(option, "rootcontext=");
+}
+
+static bool is_bind_word(const char *option) {
+        return word_in(
+                "bind rbind private rprivate shared rshared slave rslave unbindable runbindable rro rrw",
+                option);
+}
+
+/* Options for the guest: without labels, and without what is said of binds when the mount is none any more. */
+static Json *guest_options(const OciMount *m, bool replaced) {
+        Json *options = json_new_array();
+
+        STRV_FOR_EACH (option, m->options)
+                if (!is_label(*option) && !(replaced && is_bind_word(*option)))
+                        json_append(options, json_new_string(*option));
+        return options;
+}
+
+/* ---- one mount ---- */
+
+typedef struct Work {
+        Planner *p;
+        const OciMount *mount;
+        size_t index;   /* in config.json */
+        const char *at; /* "mounts[3] (/data)", for messages */
+        Json *guest;    /* the mount as the guest gets it */
+} Work;
+
+static void replace(Work *w, const char *type) {
+        Json *options = guest_options(w->mount, true);
+
+        if (streq(type, "tmpfs"))
+                json_append(options, json_new_string("mode=1777"));
+        json_set(w->guest, "type", json_new_string(type));
+        json_set(w->guest, "source", json_new_string(type));
+        json_set(w->guest, "options", options);
+}
+
+static void add_share(Work *w, char *source) {
+        LaunchPlan *launch = &w->p->plan->launch;
+        size_t n = launch->n_shares - 1; /* the first is the root */
+        cleanup_free char *inside = xasprintf(GUEST_SHARE_MOUNT, n);
+
+        launch->shares = xreallocarray(launch->shares, launch->n_shares + 1, sizeof(LaunchShare));
+        launch->shares[launch->n_shares++] = (LaunchShare){
+                .source = source,
+                .target = xasprintf("mounts/%zu", n),
+                .recursive = is_recursive(w->mount),
+                .read_only = is_read_only(w->mount),
+        };
+        json_set(w->guest, "source", json_new_string(inside));
+        json_set(w->guest, "options", guest_options(w->mount, false));
+}
+
+/* A source the shared tree cannot carry. 1: done with; 0: it is an ordinary one. */
+static int special_bind(Work *w, const char *source, Error *err) {
+        cleanup_free char *destination = path_normalize(w->mount->destination);
+        const SpecialBind *special = find_special(source);
+
+        if (streq(destination, "/dev/shm")) {
+                if (streq(source, "/dev/shm"))
+                        planner_warn(w->p,
+                                     "%s: shared memory is the guest's own; it is not shared with the host",
+                                     w->at);
+                else
+                        planner_note(
+                                w->p,
+                                "%s: shared memory is a tmpfs of the guest, as large as half of its memory",
+                                w->at);
+                replace(w, "tmpfs");
+                return 1;
+        }
+        if (device_path_is_standard(source)) {
+                json_set(w->guest, "source", json_new_string(source));
+                json_set(w->guest, "options", guest_options(w->mount, false));
+                return 1;
+        }
+        if (!special || (!special->type && special->verdict != VERDICT_REFUSE))
+                return 0;
+        if (special->verdict == VERDICT_REFUSE)
+                return error_set(err, ENOTSUP, "%s: source %s: %s", w->at, source, special->why);
+        if (special->verdict == VERDICT_WARN)
+                planner_warn(w->p, "%s: source %s: %s", w->at, source, special->why);
+        else
+                planner_note(w->p, "%s: source %s: %s", w->at, source, special->why);
+        replace(w, special->type);
+        return 1;
+}
+
+static int plan_bind(Work *w, Error *err) {
+        const OciMount *m = w->mount;
+        cleanup_free char *joined = NULL, *source = NULL, *shown = NULL;
+        int r;
+
+        if (!m->source || !*m->source)
+                return error_set(err, EINVAL, "%s: source: missing", w->at);
+        if (m->n_uid_mappings > 0 || m->n_gid_mappings > 0 || has_option(m, "idmap") ||
+            has_option(m, "ridmap"))
+                return error_set(err, ENOTSUP,
+                                 "%s: a bind with mapped ids is not possible in a virtual machine; "
+                                 "leave out uidMappings, gidMappings and idmap",
+                                 w->at);
+        joined = *m->source == '/' ? xstrdup(m->source) : path_join(w->p->request->bundle, m->source);
+        source = path_normalize(joined);
+        shown = str_printable(source, strlen(source), 256);
+        r = special_bind(w, source, err);
+        if (r != 0)
+                return r;
+        if (str_ends_with(source, ".sock") || str_ends_with(source, ".socket"))
+                planner_warn(w->p,
+                             "%s: source %s: a socket of the host cannot be connected to from inside a "
+                             "virtual machine",
+                             w->at, shown);
+        if (w->p->plan->launch.n_shares > SHARES_MAX)
+                return error_set(err, E2BIG, "%s: more than %u binds", w->at, SHARES_MAX);
+        add_share(w, TAKE_PTR(source));
+        return 0;
+}
+
+static int plan_mount(Work *w, Error *err) {
+        const OciMount *m = w->mount;
+        cleanup_free char *shown = NULL;
+
+        if (is_bind(m))
+                return plan_bind(w, err);
+        if (!m->type || !*m->type)
+                return error_set(err, EINVAL, "%s: type: missing", w->at);
+        if (!word_in(guest_types, m->type)) {
+                shown = str_printable(m->type, strlen(m->type), 64);
+                return error_set(err, ENOTSUP, "%s: file system %s: %s", w->at, shown,
+                                 refusal_of_type(m->type));
+        }
+        if (m->options)
+                json_set(w->guest, "options", guest_options(m, false));
+        return 0;
+}
+
+static void share_root(Planner *p) {
+        const char *path = p->spec->root->path;
+        LaunchPlan *launch = &p->plan->launch;
+
+        launch->shares = xnew(LaunchShare, 1);
+        launch->n_shares = 1;
+        launch->shares[0] = (LaunchShare){
+                .source = *path == '/' ? xstrdup(path) : path_join(p->request->bundle, path),
+                .target = xstrdup("rootfs"),
+                /* Mount points that are missing have to be made, also in a root that is read-only afterwards. */
+                .read_only = false,
+                .recursive = true,
+        };
+}
+
+int planner_mounts(Planner *p, Json **ret_mounts, Error *err) {
+        const Json *tree = json_get(p->tree, "mounts");
+        cleanup_json Json *mounts = json_new_array();
+
+        share_root(p);
+        for (size_t i = 0; i < p->spec->n_mounts; i++) {
+                const OciMount *m = &p->spec->mounts[i];
+                cleanup_free char *shown = str_printable(m->destination, strlen(m->destination), 256);
+                cleanup_free char *at = xasprintf("mounts[%zu] (%s)", i, shown);
+                cleanup_json Json *guest = json_copy(json_item(tree, i));
+                Work w = { .p = p, .mount = m, .index = i, .at = at, .guest = guest };
+                int r = plan_mount(&w, err);
+
+                if (r < 0)
+                        return r;
+                json_append(mounts, TAKE_PTR(guest));
+        }
+        *ret_mounts = TAKE_PTR(mounts);
+        return 0;
+}

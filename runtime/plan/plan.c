@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/plan/plan.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/protocol/message.h"
+#include "runtime/plan/planner.h"
+#include "runtime/qemu/argv.h"
+#include "runtime/qemu/virtiofsd.h"
+
+static const char *const accelerator_names[_ACCELERATOR_MAX] = {
+        [ACCELERATOR_KVM] = "kvm",
+        [ACCELERATOR_TCG] = "tcg",
+};
+
+static const char *const firmware_kind_names[_FIRMWARE_KIND_MAX] = {
+        [FIRMWARE_NONE] = "none",
+        [FIRMWARE_SEABIOS] = "seabios",
+        [FIRMWARE_OVMF] = "ovmf",
+};
+
+static const char *const share_kind_names[_SHARE_KIND_MAX] = {
+        [SHARE_VIRTIOFS] = "virtiofs",
+        [SHARE_9P] = "9p",
+};
+
+const char *accelerator_name(Accelerator a) {
+        return accelerator_names[a];
+}
+
+const char *firmware_kind_name(FirmwareKind f) {
+        return firmware_kind_names[f];
+}
+
+const char *share_kind_name(ShareKind s) {
+        return share_kind_names[s];
+}
+
+void planner_warn(Planner *p, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        strv_take(&p->plan->warnings, xvasprintf(format, ap));
+        va_end(ap);
+}
+
+void planner_note(Planner *p, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        strv_take(&p->plan->notes, xvasprintf(format, ap));
+        va_end(ap);
+}
+
+static Json *create_request(const VmPlan *vm, Json *config) {
+        Json *guest = json_new_object();
+
+        json_set(guest, "config", config);
+        json_set(guest, "shareType", json_new_string(share_kind_name(vm->share)));
+        return guest;
+}
+
+static void fill_launch(Planner *p, Json *guest) {
+        LaunchPlan *launch = &p->plan->launch;
+        VmPlan *vm = &p->plan->vm;
+
+        launch->id = xstrdup(p->request->id);
+        launch->state_dir = xstrdup(p->request->state_dir);
+        launch->qemu = qemu_argv(vm);
+        if (vm->share == SHARE_VIRTIOFS) {
+                launch->virtiofsd = virtiofsd_argv(vm);
+                launch->qemu_uid = p->facts->qemu_uid;
+                launch->qemu_gid = p->facts->qemu_gid;
+        }
+        if (vm->accelerator == ACCELERATOR_KVM) {
+                strv_append(&launch->qemu_devices, "/dev/kvm");
+                if (launch->qemu_uid != 0 && p->facts->kvm_gid != 0) {
+                        launch->qemu_groups = xnew(uint32_t, 1);
+                        launch->qemu_groups[0] = p->facts->kvm_gid;
+                        launch->n_qemu_groups = 1;
+                }
+        }
+        launch->guest = create_request(vm, guest);
+        launch->terminal = p->spec->process->terminal;
+        launch->remove_state = p->request->foreground;
+        launch->boot_timeout_ms = p->config->boot_timeout_ms;
+        launch->console_limit = p->config->console_limit;
+        launch->created_usec = p->request->begin_usec;
+}
+
+int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config,
+              const HostFacts *facts, const PlanRequest *request, Plan **ret, Error *err) {
+        cleanup(plan_freep) Plan *plan = xnew(Plan, 1);
+        cleanup_json Json *mounts = NULL;
+        Planner p = {
+                .spec = spec,
+                .tree = config_tree,
+                .config = config,
+                .facts = facts,
+                .request = request,
+                .plan = plan,
+        };
+        int r = planner_check(&p, err);
+
+        if (r >= 0)
+                r = planner_machine(&p, err);
+        if (r >= 0)
+                r = planner_size(&p, err);
+        if (r >= 0)
+                r = planner_mounts(&p, &mounts, err);
+        if (r < 0)
+                return r;
+        fill_launch(&p, planner_guest(&p, TAKE_PTR(mounts)));
+        *ret = TAKE_PTR(plan);
+        return 0;
+}
+
+static void vm_plan_done(VmPlan *vm) {
+        free(vm->name);
+        free(vm->qemu);
+        free(vm->qboot);
+        free(vm->kernel);
+        free(vm->initrd);
+        free(vm->append);
+        free(vm->share_path);
+        free(vm->virtiofs_tag);
+        free(vm->virtiofsd);
+        free(vm->virtiofs_cache);
+}
+
+Plan *plan_free(Plan *plan) {
+        if (!plan)
+                return NULL;
+        vm_plan_done(&plan->vm);
+        json_clear(launch_plan_fields, &plan->launch);
+        strv_free(plan->warnings);
+        strv_free(plan->notes);
+        free(plan);
+        return NULL;
+}

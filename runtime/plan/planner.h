@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the files of this folder share while a plan is made. For this folder alone; everybody else uses plan.h. */
+
+#include "runtime/plan/plan.h"
+
+typedef struct Planner {
+        const OciSpec *spec;
+        const Json *tree; /* config.json as parsed */
+        const RuntimeConfig *config;
+        const HostFacts *facts;
+        const PlanRequest *request;
+        Plan *plan; /* is being filled */
+} Planner;
+
+/* A line for the user: something is not as it was asked for. */
+void planner_warn(Planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line for the curious: something is done in another way, to the same effect. */
+void planner_note(Planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* In the order of plan_make(). */
+int planner_check(Planner *p, Error *err);   /* checks.c: what of the bundle a virtual machine cannot do */
+int planner_machine(Planner *p, Error *err); /* boot.c: accelerator, share, firmware, kernel */
+int planner_size(Planner *p, Error *err);    /* sizing.c: processors, memory */
+int planner_mounts(Planner *p, Json **ret_mounts, Error *err); /* mounts.c: shares; `mounts` for the guest */
+Json *planner_guest(const Planner *p,
+                    Json *mounts); /* guest.c: config.json for the guest; takes MOUNTS over */
