@@ -97,4 +97,4 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except (ManifestError, OSError) as error:
-        sys.exit(f"initrd/build: {error}")
+        sys.exit(str(error))
