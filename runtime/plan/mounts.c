@@ -290,3 +290,14 @@ int planner_mounts(Planner *p, Json **ret_mounts, Error *err) {
         *ret_mounts = TAKE_PTR(mounts);
         return 0;
 }
+
+void mounts_describe(StrBuf *out) {
+        for (size_t i = 0; i < ELEMENTS_OF(special_binds); i++)
+                if (special_binds[i].why)
+                        strbuf_printf(out, "| bind of `%s`%s | %s | %s |\n", special_binds[i].path,
+                                      special_binds[i].below ? " or below" : "",
+                                      verdict_name(special_binds[i].verdict), special_binds[i].why);
+        for (size_t i = 0; i < ELEMENTS_OF(refused_types); i++)
+                strbuf_printf(out, "| mount of type %s | %s | %s |\n", refused_types[i].types,
+                              verdict_name(VERDICT_REFUSE), refused_types[i].why);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * plan-golden CASE [FACTS]: makes the plan of tests/golden/CASE and prints it as `carrel plan` does; QEMU's arguments
+ * follow behind a line with "--", one a line. A refusal goes to standard error, status 1. FACTS takes the place of
+ * CASE/facts.json if the case has none of its own.
+ *
+ * plan-golden --spec-support prints the table of docs/spec-support.md.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "runtime/plan/checks.h"
+#include "runtime/plan/plan.h"
+
+#define FILE_MAX (16U << 20)
+
+static int read_case(const char *folder, const char *name, char **ret, size_t *ret_length, Error *err) {
+        cleanup_free char *path = path_join(folder, name);
+
+        return file_read(AT_FDCWD, path, FILE_MAX, ret, ret_length, err);
+}
+
+static int read_facts(const char *folder, const char *fallback, HostFacts *ret, Error *err) {
+        cleanup_free char *text = NULL;
+        size_t length;
+        int r = read_case(folder, "facts.json", &text, &length, err);
+
+        if (r == -ENOENT && fallback)
+                r = file_read(AT_FDCWD, fallback, FILE_MAX, &text, &length, err);
+        if (r >= 0)
+                r = json_read_text(text, length, NULL, host_facts_fields, ret, err);
+        return r;
+}
+
+static int read_configuration(const char *folder, RuntimeConfig **ret, Error *err) {
+        cleanup_json Json *merged = json_new_object();
+        cleanup_free char *text = NULL;
+        size_t length;
+        int r = read_case(folder, "carrel.json", &text, &length, err);
+
+        if (r == -ENOENT)
+                error_clear(err);
+        else if (r >= 0)
+                r = runtime_config_merge(merged, text, length, err);
+        if (r < 0 && r != -ENOENT)
+                return error_prefix(err, "carrel.json");
+        return runtime_config_from_tree(merged, ret, err);
+}
+
+/* What a case says of the command line: NAME exists as a file or not. */
+static bool has_word(const char *folder, const char *word) {
+        cleanup_error Error e = { 0 };
+        cleanup_free char *text = NULL;
+        size_t length;
+
+        return read_case(folder, "request", &text, &length, &e) >= 0 && strstr(text, word);
+}
+
+static int make(const char *folder, const char *facts_file, Plan **ret, Error *err) {
+        cleanup(runtime_config_freep) RuntimeConfig *config = NULL;
+        cleanup(oci_spec_freep) OciSpec *spec = NULL;
+        cleanup_json Json *tree = NULL;
+        cleanup_free char *text = NULL;
+        static HostFacts facts; /* lives as long as the plan, which borrows from it */
+        size_t length;
+        PlanRequest request = {
+                .id = "golden",
+                .bundle = "/bundles/golden",
+                .state_dir = "/run/carrel/golden",
+                .debug = has_word(folder, "debug"),
+                .foreground = has_word(folder, "foreground"),
+        };
+        int r = read_facts(folder, facts_file, &facts, err);
+
+        if (r >= 0)
+                r = read_configuration(folder, &config, err);
+        if (r >= 0)
+                r = read_case(folder, "config.json", &text, &length, err);
+        if (r < 0)
+                return r;
+        r = json_parse(text, length, NULL, &tree, err);
+        if (r >= 0)
+                r = oci_spec_from_tree(tree, &spec, err);
+        if (r >= 0)
+                r = runtime_config_apply_annotations(config, &spec->annotations, err);
+        if (r >= 0)
+                r = plan_make(spec, tree, config, &facts, &request, ret, err);
+        return r < 0 ? error_prefix(err, "config.json") : 0;
+}
+
+static void print_support(void) {
+        StrBuf b = { 0 };
+        cleanup_free char *text = NULL;
+
+        checks_describe(&b);
+        mounts_describe(&b);
+        text = strbuf_take(&b);
+        fputs(text, stdout);
+}
+
+int main(int argc, char **argv) {
+        cleanup(plan_freep) Plan *plan = NULL;
+        cleanup_error Error e = { 0 };
+        cleanup_free char *text = NULL;
+
+        if (argc == 2 && streq(argv[1], "--spec-support")) {
+                print_support();
+                return 0;
+        }
+        if (argc < 2 || argc > 3) {
+                fputs("usage: plan-golden CASE [FACTS] | --spec-support\n", stderr);
+                return 2;
+        }
+        if (make(argv[1], argc == 3 ? argv[2] : NULL, &plan, &e) < 0) {
+                fprintf(stderr, "%s\n", e.message);
+                return 1;
+        }
+        text = plan_to_text(plan);
+        printf("%s\n--\n", text);
+        STRV_FOR_EACH (argument, plan->launch.qemu)
+                printf("%s\n", *argument);
+        return 0;
+}
