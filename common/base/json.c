@@ -11,6 +11,7 @@
 #include "common/base/json.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
@@ -32,16 +33,20 @@ typedef struct Parser {
         size_t last;    /* where the last event ended */
         bool finishing; /* all text was fed: yajl's offset means nothing any more */
         int code;       /* why we stopped; 0: yajl did, or nobody */
-        const char *problem;
+        char *problem;
 } Parser;
 
 static size_t current_offset(const Parser *p) {
         return p->finishing ? p->length : yajl_get_bytes_consumed(p->handle);
 }
 
-static int stop(Parser *p, int code, const char *problem) {
+__attribute__((format(printf, 3, 4))) static int stop(Parser *p, int code, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        p->problem = xvasprintf(format, ap);
+        va_end(ap);
         p->code = code;
-        p->problem = problem;
         return 0;
 }
 
@@ -57,7 +62,7 @@ static int add_value(Parser *p, Json *v) {
         else
                 top->object.members[top->object.n_members - 1].value = v;
         if (++p->values > p->limits.values)
-                return stop(p, E2BIG, "too many values");
+                return stop(p, E2BIG, "more than %zu values", p->limits.values);
         p->last = current_offset(p);
         return 1;
 }
@@ -66,7 +71,7 @@ static int open_container(Parser *p, JsonType type) {
         Json *v;
 
         if (p->depth >= p->limits.depth)
-                return stop(p, E2BIG, "nested too deeply");
+                return stop(p, E2BIG, "nested deeper than %u levels", p->limits.depth);
         v = json_new(type);
         if (!add_value(p, v))
                 return 0;
@@ -277,12 +282,23 @@ static int unexpected_token(const Parser *p, size_t at, const char *words, Error
         return position_error(p, EINVAL, at, whole, err);
 }
 
+/* yajl does not see what follows the value if that is only the beginning of a token. */
+static int check_end(const Parser *p, Error *err) {
+        size_t at = skip_blank(p, p->last, p->length);
+
+        return at < p->length ? unexpected_token(p, at, "expected nothing after the value", err) : 0;
+}
+
 static int syntax_error(const Parser *p, Error *err) {
         const Words *w = find_words(p->handle);
         size_t end = current_offset(p), at = find_token(p, end);
 
+        if (p->finishing && p->root && p->depth == 0)
+                return check_end(p, err);
         if (p->finishing || at >= p->length) /* all of it was fine so far */
                 return position_error(p, EINVAL, p->length, too_early, err);
+        if (at == 0 && p->length >= 3 && memcmp(p->text, "\xef\xbb\xbf", 3) == 0)
+                return position_error(p, EINVAL, at, "not JSON: a byte order mark", err);
         if (w && !w->found)
                 return position_error(p, EINVAL, end, w->words, err);
         return unexpected_token(p, at, w ? w->words : "not JSON", err);
@@ -306,13 +322,6 @@ static JsonLimits effective_limits(const JsonLimits *limits) {
         if (l.values == 0)
                 l.values = JSON_MAX_VALUES;
         return l;
-}
-
-/* yajl does not see what follows the value if that is only the beginning of a token. */
-static int check_end(const Parser *p, Error *err) {
-        size_t at = skip_blank(p, p->last, p->length);
-
-        return at < p->length ? unexpected_token(p, at, "expected nothing after the value", err) : 0;
 }
 
 static int run_parser(Parser *p, Error *err) {
@@ -342,6 +351,7 @@ int json_parse(const char *text, size_t length, const JsonLimits *limits, Json *
         r = run_parser(&p, err);
         yajl_free(p.handle);
         free(p.stack);
+        free(p.problem);
         if (r < 0) {
                 json_free(p.root);
                 return r;
