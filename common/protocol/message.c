@@ -22,6 +22,8 @@ const JsonField create_request_fields[] = {
         { JSON_FIELD(CreateRequest, realtime, "realtime", JSON_KIND_UINT64) },
         { JSON_FIELD(CreateRequest, rows, "rows", JSON_KIND_UINT32) },
         { JSON_FIELD(CreateRequest, cols, "cols", JSON_KIND_UINT32) },
+        { JSON_FIELD(CreateRequest, id, "id", JSON_KIND_STRING) },
+        { JSON_FIELD(CreateRequest, bundle, "bundle", JSON_KIND_STRING) },
         {},
 };
 
@@ -72,6 +74,24 @@ const JsonField exited_fields[] = {
         { JSON_FIELD(Exited, process, "process", JSON_KIND_UINT32), .flags = JSON_REQUIRED },
         { JSON_FIELD(Exited, status, "status", JSON_KIND_INT32), .flags = JSON_REQUIRED | JSON_WRITE_ZERO },
         { JSON_FIELD(Exited, oom_killed, "oomKilled", JSON_KIND_BOOL) },
+        {},
+};
+
+static const JsonField process_info_fields[] = {
+        { JSON_FIELD(ProcessInfo, pid, "pid", JSON_KIND_INT64), .flags = JSON_REQUIRED },
+        { JSON_FIELD(ProcessInfo, parent, "parent", JSON_KIND_INT64), .flags = JSON_WRITE_ZERO },
+        { JSON_FIELD(ProcessInfo, container_pid, "containerPid", JSON_KIND_INT64) },
+        { JSON_FIELD(ProcessInfo, uid, "uid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
+        { JSON_FIELD(ProcessInfo, state, "state", JSON_KIND_STRING) },
+        { JSON_FIELD(ProcessInfo, start_usec, "startUsec", JSON_KIND_UINT64) },
+        { JSON_FIELD(ProcessInfo, cpu_usec, "cpuUsec", JSON_KIND_UINT64), .flags = JSON_WRITE_ZERO },
+        { JSON_FIELD(ProcessInfo, command, "command", JSON_KIND_STRING) },
+        {},
+};
+
+const JsonField process_list_fields[] = {
+        { JSON_ARRAY_FIELD(ProcessList, processes, "processes", process_info_fields),
+          .flags = JSON_WRITE_ZERO },
         {},
 };
 

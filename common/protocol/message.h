@@ -34,6 +34,7 @@ typedef struct CreateRequest {
         char *share_type;    /* "virtiofs" or "9p" */
         uint64_t realtime;   /* host's CLOCK_REALTIME, nanoseconds */
         uint32_t rows, cols; /* of the terminal; 0: unknown */
+        char *id, *bundle;   /* for the state that startContainer hooks read; may be absent */
 } CreateRequest;
 
 typedef struct CreateReply {
@@ -76,6 +77,22 @@ typedef struct Exited {
         bool oom_killed;
 } Exited;
 
+/* A process of the container, in the answer to `processes`. */
+typedef struct ProcessInfo {
+        int64_t pid, parent;   /* in the guest's root pid namespace */
+        int64_t container_pid; /* in its own pid namespace */
+        uint32_t uid;          /* real, as the guest counts */
+        char *state;           /* one letter, as in /proc/PID/stat */
+        uint64_t start_usec;   /* from the kernel's start */
+        uint64_t cpu_usec;     /* user and system time */
+        char *command; /* arguments with spaces between them, printable, cut; "[name]" without arguments */
+} ProcessInfo;
+
+typedef struct ProcessList {
+        ProcessInfo *processes;
+        size_t n_processes;
+} ProcessList;
+
 typedef struct LogMessage {
         char *level; /* error warning info debug */
         char *message;
@@ -100,6 +117,7 @@ extern const JsonField exec_reply_fields[];
 extern const JsonField signal_request_fields[];
 extern const JsonField resize_request_fields[];
 extern const JsonField exited_fields[];
+extern const JsonField process_list_fields[];
 extern const JsonField log_message_fields[];
 extern const JsonField event_message_fields[];
 extern const JsonField error_message_fields[];
