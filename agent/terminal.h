@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Terminals: made by the child, inside the container, so that their names are ones the container knows; used by the
+/* Pseudo terminals: made by the child, inside the container, so that their names are the container's; used by the
  * agent, which gets the master. */
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "common/base/error.h"
-
-/* Whether FD is the master of a terminal, and not something a container has put in its place. */
-bool terminal_is_master(int fd);
-int terminal_resize(int fd, uint32_t rows, uint32_t cols, Error *err);
+#include "common/oci/spec.h"
 
 /*
- * In the child, leader of a session, with the container's root: makes a terminal owned by OWNER, which becomes the controlling
- * one and descriptors 0, 1 and 2. The master is the caller's; *ret_number is the one in /dev/pts. Size 0: unknown.
+ * In the child, which is a session leader without a terminal and sees the container's /dev/pts: opens a terminal of
+ * the given size (0: leave it), makes it the controlling one and descriptors 0 to 2. *ret_master is to be handed to
+ * the agent. The owner of the terminal is left to program_setup().
  */
-int terminal_open(uid_t owner, uint32_t rows, uint32_t cols, int *ret_master, unsigned *ret_number,
-                  Error *err);
+int terminal_open(uint32_t rows, uint32_t cols, int *ret_master, Error *err);
+
+/* The size to begin with: what the host says, else what the specification says, else 0. */
+void terminal_size(const OciProcess *process, uint32_t rows, uint32_t cols, uint32_t *ret_rows,
+                   uint32_t *ret_cols);
+
+int terminal_resize(int fd, uint32_t rows, uint32_t cols, Error *err);
+
+/* FD is the master side of a pseudo terminal, whatever a container has put in its place. */
+bool terminal_is_master(int fd);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/container.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "agent/program.h"
+#include "agent/terminal.h"
+#include "common/base/mem.h"
+
+#define OVERFLOW_UID 65534U
+
+uid_t container_map_uid(const OciLinux *linux_, uid_t uid) {
+        if (!linux_ || !oci_namespace(linux_, "user"))
+                return uid;
+        for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
+                const OciIdMapping *m = &linux_->uid_mappings[i];
+
+                if (uid >= m->container_id && uid - m->container_id < m->size)
+                        return m->host_id + (uid - m->container_id);
+        }
+        return OVERFLOW_UID;
+}
+
+/* ---- the child ---- */
+
+static int open_terminal(void *user, Error *err) {
+        Container *container = user;
+        cleanup_close int master = -1;
+        int r;
+
+        r = terminal_open(container->rows, container->cols, &master, err);
+        if (r < 0)
+                return r;
+        return handshake_send(CHILD_FD_HANDSHAKE, HANDSHAKE_TERMINAL, master, err);
+}
+
+static int run_init(void *user, Error *err) {
+        Container *container = user;
+        int r;
+
+        r = handshake_wait(CHILD_FD_HANDSHAKE, HANDSHAKE_GO, err);
+        if (r >= 0)
+                r = environment_setup(container->environment, err);
+        if (r >= 0)
+                r = handshake_send(CHILD_FD_HANDSHAKE, HANDSHAKE_READY, -1, err);
+        if (r >= 0)
+                r = handshake_wait(CHILD_FD_HANDSHAKE, HANDSHAKE_START, err);
+        if (r >= 0)
+                r = environment_exec(container->environment, err);
+        return r;
+}
+
+/* ---- the agent ---- */
+
+static int prepare(Container *container, Error *err) {
+        OciSpec *spec = container->spec;
+        EnvironmentOptions options = {
+                .spec = spec,
+                .id = container->id,
+                .bundle = container->bundle,
+                .open_terminal = open_terminal,
+                .user = container,
+        };
+        int r;
+
+        r = cgroup_new(CGROUP_ROOT, CGROUP_NAME, &container->cgroup, err);
+        if (r < 0)
+                return r;
+        options.cgroup = container->cgroup;
+        r = environment_new(&options, &container->environment, err);
+        if (r >= 0)
+                r = cgroup_apply(container->cgroup, spec->linux_ ? spec->linux_->resources : NULL, err);
+        return r;
+}
+
+static int start_init(Container *container, ProcessTable *table, uint32_t seq, Error *err) {
+        const OciProcess *program = container->spec->process;
+        ProcessSpec spec = {
+                .number = PROCESS_INIT,
+                .seq = seq,
+                .terminal = program->terminal,
+                .owner = container_map_uid(container->spec->linux_, program->user.uid),
+                .clone_flags = environment_clone_flags(container->environment),
+                .pid_namespace = -1,
+                .cgroup = cgroup_fd(container->cgroup),
+                .extra_fd = -1,
+                .child = run_init,
+                .user = container,
+        };
+        int r;
+
+        r = process_start(table, &spec, &container->init, err);
+        if (r < 0)
+                return r;
+        r = environment_attach(container->environment, container->init->pid, err);
+        if (r >= 0)
+                r = process_go(container->init, err);
+        if (r < 0)
+                process_abandon(TAKE_PTR(container->init));
+        return r;
+}
+
+int container_new(ProcessTable *table, const CreateRequest *request, uint32_t seq, Container **ret,
+                  Error *err) {
+        cleanup(container_freep) Container *container = xnew(Container, 1);
+        int r;
+
+        r = oci_spec_from_tree(request->config, &container->spec, err);
+        if (r < 0)
+                return error_prefix(err, "config.json");
+        container->id = request->id ? xstrdup(request->id) : NULL;
+        container->bundle = request->bundle ? xstrdup(request->bundle) : NULL;
+        terminal_size(container->spec->process, request->rows, request->cols, &container->rows,
+                      &container->cols);
+        r = prepare(container, err);
+        if (r >= 0)
+                r = start_init(container, table, seq, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(container);
+        return 0;
+}
+
+Container *container_free(Container *container) {
+        if (!container)
+                return NULL;
+        environment_free(container->environment);
+        cgroup_free(container->cgroup);
+        oci_spec_free(container->spec);
+        free(container->id);
+        free(container->bundle);
+        free(container);
+        return NULL;
+}
+
+int container_init_ready(Container *container, Error *err) {
+        return program_limit(container->spec->process, container->init->pid, err);
+}
+
+int container_start(Container *container, Error *err) {
+        if (!container->init || container->init->state == PROCESS_EXITED)
+                return error_set(err, EINVAL, "cannot start a container that has stopped");
+        if (container->init->state != PROCESS_READY)
+                return error_set(err, EINVAL, "cannot start an already running container");
+        return process_run_program(container->init, err);
+}
+
+int container_signal_all(const Container *container, int signal, Error *err) {
+        cleanup_free pid_t *pids = NULL;
+        size_t n;
+        int r;
+
+        if (signal == SIGKILL)
+                return cgroup_kill(container->cgroup, err);
+        r = cgroup_pids(container->cgroup, &pids, &n, err);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return error_set(err, ESRCH, "no such process");
+        /* pids of our children and their descendants: one that ends now stays a zombie until we reap it, or its
+         * number is free and no one else's in this moment */
+        for (size_t i = 0; i < n; i++)
+                if (kill(pids[i], signal) < 0 && errno != ESRCH)
+                        return error_errno(err, "signal %d", signal);
+        return 0;
+}
+
+bool container_is_empty(const Container *container) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_free pid_t *pids = NULL;
+        size_t n = 0;
+
+        return cgroup_pids(container->cgroup, &pids, &n, &ignored) < 0 || n == 0;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Theory of operation.
+ *
+ * One thread, one loop, four things that happen: a frame arrives, a child of ours says something through its
+ * handshake, a child ends, a stream can go on. Requests that take the container's processes time (create, start,
+ * exec) are answered when their process reports; everything else is answered at once.
+ *
+ * The end of the container's init is the end of the container: whatever else is in its cgroup is killed, and EXITED
+ * of the init is the last word, after those of all other processes, unless one of them cannot get rid of its output.
+ * The virtual machine stays until the host ends it, or until the channel ends, which means that the host's side died.
+ */
+#include "agent/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/exec.h"
+#include "agent/share.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/protocol/message.h"
+#include "config.h"
+
+/* Longer than a host that is alive needs to take 256 KiB, much shorter than anybody's patience. */
+#define LINGER_USEC (2ULL * 1000 * 1000)
+
+/* ---- out of memory ---- */
+
+static uint64_t read_oom_kills(const Session *session) {
+        cleanup_error Error ignored = { 0 };
+        uint64_t kills = 0;
+
+        if (session->container)
+                cgroup_oom_kills(session->container->cgroup, &kills, &ignored);
+        return kills;
+}
+
+static void check_memory(Session *session) {
+        uint64_t kills = read_oom_kills(session);
+        char event[] = "oom";
+
+        if (kills > session->oom_kills)
+                channel_send_json(session->channel, FRAME_EVENT, 0, event_message_fields,
+                                  &(EventMessage){ .event = event });
+        session->oom_kills = kills;
+}
+
+static void on_memory_event(LoopSource *source, int fd, uint32_t events, void *user) {
+        char buffer[512];
+
+        (void)source;
+        (void)events;
+        /* what was read once is not news any more */
+        if (pread(fd, buffer, sizeof(buffer), 0) >= 0)
+                check_memory(user);
+}
+
+void session_watch_memory(Session *session) {
+        cleanup_error Error error = { 0 };
+
+        if (cgroup_open_memory_events(session->container->cgroup, &session->memory_events, &error) < 0 ||
+            loop_add_fd(session->loop, session->memory_events, EPOLLPRI, on_memory_event, session,
+                        &session->memory_watch, &error) < 0)
+                log_debug("%s", error.message); /* no memory controller: then no limit either */
+}
+
+static void stop_watching_memory(Session *session) {
+        session->memory_watch = loop_source_free(session->memory_watch);
+        if (session->memory_events >= 0)
+                close(TAKE_FD(session->memory_events));
+}
+
+/* ---- the end of the container ---- */
+
+void session_kill_all(Session *session) {
+        cleanup_error Error error = { 0 };
+
+        if (session->container && cgroup_kill(session->container->cgroup, &error) < 0)
+                log_warning("%s", error.message);
+}
+
+static void send_exited(Session *session, uint32_t process, int status, bool oom_killed) {
+        Exited exited = { .process = process, .status = status, .oom_killed = oom_killed };
+
+        channel_send_json(session->channel, FRAME_EXITED, 0, exited_fields, &exited);
+}
+
+static void finish_container(Session *session) {
+        check_memory(session);
+        session->linger_timer = loop_source_free(session->linger_timer);
+        session->init_gone = true;
+        stop_watching_memory(session);
+        if (!session->test)
+                share_sync();
+        send_exited(session, PROCESS_INIT, session->init_status, session->oom_kills > 0);
+}
+
+static void finish_if_last(Session *session) {
+        if (session->init_done && !session->init_gone && session->processes.count == 0 &&
+            container_is_empty(session->container))
+                finish_container(session);
+}
+
+static void on_linger(LoopSource *source, void *user) {
+        Session *session = user;
+
+        (void)source;
+        session->linger_timer = NULL;
+        finish_container(session);
+}
+
+/* ---- processes ---- */
+
+static void answer_error(Session *session, uint32_t *seq, const Error *error) {
+        if (*seq)
+                channel_send_error(session->channel, *seq, error);
+        *seq = 0;
+}
+
+static void on_process_ready(Process *process, void *user) {
+        CreateReply reply = { .ready_usec = now_usec() };
+        cleanup_error Error error = { 0 };
+        Session *session = user;
+        int r;
+
+        if (process->number == PROCESS_INIT)
+                r = container_init_ready(session->container, &error);
+        else
+                r = exec_ready(process, &error);
+        if (r < 0) {
+                answer_error(session, &process->seq, &error);
+                process_abandon(process);
+        } else if (process->number == PROCESS_INIT) {
+                channel_send_json(session->channel, FRAME_REPLY, process->seq, create_reply_fields, &reply);
+                process->seq = 0;
+        }
+}
+
+static void on_process_running(Process *process, void *user) {
+        Session *session = user;
+
+        if (process->number == PROCESS_INIT) {
+                StartReply reply = { .started_usec = now_usec() };
+
+                channel_send_json(session->channel, FRAME_REPLY, process->seq, start_reply_fields, &reply);
+        } else {
+                ExecReply reply = { .process = process->number, .pid = process->pid };
+
+                channel_send_json(session->channel, FRAME_REPLY, process->seq, exec_reply_fields, &reply);
+        }
+        process->seq = 0;
+}
+
+static void on_process_failed(Process *process, const Error *error, void *user) {
+        answer_error(user, &process->seq, error);
+}
+
+static void on_process_exited(Process *process, void *user) {
+        cleanup_error Error error = { 0 };
+        Session *session = user;
+
+        if (process->seq) { /* asked to run its program, and killed before it did */
+                error_set(&error, EIO, "the process ended before its program ran");
+                answer_error(session, &process->seq, &error);
+        }
+        if (process->number == PROCESS_INIT)
+                session_kill_all(session);
+}
+
+static void on_process_drained(Process *process, void *user) {
+        bool ran = process->state != PROCESS_FAILED;
+        uint32_t number = process->number;
+        Session *session = user;
+        int status = process->status;
+
+        process_free(process);
+        if (number != PROCESS_INIT) {
+                if (ran)
+                        send_exited(session, number, status, false);
+        } else {
+                session->container->init = NULL;
+                if (ran) {
+                        session->init_done = true;
+                        session->init_status = status;
+                        loop_add_timer(session->loop, LINGER_USEC, on_linger, session,
+                                       &session->linger_timer);
+                }
+        }
+        finish_if_last(session);
+}
+
+static void on_child(pid_t pid, int status, void *user) {
+        Session *session = user;
+
+        process_table_reaped(&session->processes, pid, status);
+        if (session->init_done)
+                finish_if_last(session);
+}
+
+/* ---- frames ---- */
+
+static void protocol_error(Session *session, const Error *error) {
+        log_error("the host broke the protocol: %s", error->message);
+        loop_quit(session->loop, 0);
+}
+
+static void on_stream_frame(Session *session, const Frame *frame) {
+        Process *process = process_find(&session->processes, frame->stream >> 2);
+        cleanup_error Error error = { 0 };
+
+        /* frames for a process that has just ended are on their way for a while */
+        if (process && stdio_frame(process->stdio, frame, &error) < 0)
+                protocol_error(session, &error);
+}
+
+static void on_frame(Channel *channel, const Frame *frame, void *user) {
+        cleanup_error Error error = { 0 };
+        Session *session = user;
+
+        if (frame->type >= FRAME_DATA) {
+                on_stream_frame(session, frame);
+        } else if (frame->type < FRAME_CREATE || frame->seq == 0) {
+                error_set(&error, EPROTO, "%s frame with seq %u", frame_type_name(frame->type), frame->seq);
+                protocol_error(session, &error);
+        } else if (request_handle(session, frame, &error) < 0) {
+                channel_send_error(channel, frame->seq, &error);
+        }
+}
+
+static void on_end(Channel *channel, const char *why, void *user) {
+        Session *session = user;
+
+        (void)channel;
+        log_warning("the channel ended%s%s", why ? ": " : "", why ? why : "");
+        loop_quit(session->loop, 0);
+}
+
+static void send_hello(Session *session, uint64_t kernel_usec) {
+        char *features[] = { NULL };
+        char version[] = CARREL_VERSION;
+        struct sysinfo info = { 0 };
+        struct utsname name = { 0 };
+        Hello hello = {
+                .version = PROTOCOL_VERSION,
+                .agent = version,
+                .kernel = name.release,
+                .kernel_usec = kernel_usec,
+                .features = features,
+        };
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+        uname(&name);
+        sysinfo(&info);
+        hello.cpus = cpus > 0 ? (uint32_t)cpus : 1;
+        hello.memory = (uint64_t)info.totalram * info.mem_unit;
+        hello.ready_usec = now_usec();
+        channel_send_json(session->channel, FRAME_HELLO, 0, hello_fields, &hello);
+}
+
+/* ---- from beginning to end ---- */
+
+/* Nobody is there to hear of it: end what runs, with no more than a moment's patience. */
+static void end_container(Session *session) {
+        session_kill_all(session);
+        for (unsigned i = 0; i < 100 && session->container && !container_is_empty(session->container); i++)
+                poll(NULL, 0, 10);
+        if (!session->test && session->container)
+                share_unmount();
+}
+
+static void clear(Session *session) {
+        while (session->processes.first)
+                process_free(session->processes.first);
+        stop_watching_memory(session);
+        container_free(session->container);
+        channel_free(session->channel);
+        loop_free(session->loop);
+}
+
+int session_run(const SessionOptions *options, Error *err) {
+        ChannelHandlers handlers = { .frame = on_frame, .end = on_end };
+        Session session = { .test = options->test, .memory_events = -1 };
+        int r;
+
+        handlers.user = &session;
+        session.processes.user = &session;
+        session.processes.handlers = (ProcessHandlers){
+                .ready = on_process_ready,
+                .running = on_process_running,
+                .failed = on_process_failed,
+                .exited = on_process_exited,
+                .drained = on_process_drained,
+        };
+        r = loop_new(&session.loop, err);
+        if (r < 0)
+                return r;
+        session.processes.loop = session.loop;
+        r = reaper_start(&session.reaper, session.loop, on_child, &session, err);
+        if (r >= 0)
+                r = channel_new(session.loop, options->channel, &handlers, &session.channel, err);
+        if (r >= 0) {
+                session.processes.channel = session.channel;
+                send_hello(&session, options->kernel_usec);
+                r = loop_run(session.loop, err);
+                end_container(&session);
+        }
+        clear(&session);
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The conversation with the host, from hello to the end of the channel: what is asked (requests.c) and what the
+ * container's processes do of themselves (session.c). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/container.h"
+#include "agent/process.h"
+#include "agent/reaper.h"
+#include "common/base/loop.h"
+#include "common/protocol/channel.h"
+
+typedef struct SessionOptions {
+        int channel;          /* taken over */
+        uint64_t kernel_usec; /* the kernel's start to our first instruction */
+        bool test;            /* not in a guest: the clock and the share are left alone */
+} SessionOptions;
+
+typedef struct Session {
+        Loop *loop;
+        Channel *channel;
+        Reaper reaper;
+        ProcessTable processes;
+        Container *container;
+        bool test;
+
+        int memory_events; /* descriptor of the container's cgroup; -1 */
+        LoopSource *memory_watch;
+        uint64_t oom_kills; /* seen so far */
+
+        bool init_done; /* the init ran, ended, and all of its output is sent */
+        bool init_gone; /* and EXITED was sent */
+        int init_status;
+        LoopSource *linger_timer; /* how long EXITED of the init waits for the other processes */
+} Session;
+
+/* Runs until the channel ends; then nothing of the container is left. */
+int session_run(const SessionOptions *options, Error *err);
+
+/* For requests.c. */
+
+/* One request; the answer is sent now or later. On error the caller sends ERROR. */
+int request_handle(Session *session, const Frame *frame, Error *err);
+/* SIGKILL to everything in the container. */
+void session_kill_all(Session *session);
+/* Watches for processes killed for lack of memory. */
+void session_watch_memory(Session *session);
