@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,8 +47,9 @@ struct StreamSink {
 };
 
 /* A descriptor for the same thing whose non-blocking mode is ours alone. Sockets and everything that cannot be opened
- * again stay as they are. */
+ * again stay as they are; so do masters of pseudo terminals, of which a second open would make a second terminal. */
 static int own_open_file(int fd, int flags, bool *ret_socket) {
+        unsigned number;
         char path[64];
         struct stat st;
         int own;
@@ -56,7 +58,7 @@ static int own_open_file(int fd, int flags, bool *ret_socket) {
         if (fstat(fd, &st) < 0)
                 return fd;
         *ret_socket = S_ISSOCK(st.st_mode);
-        if (!S_ISFIFO(st.st_mode) && !isatty(fd))
+        if (!S_ISFIFO(st.st_mode) && (!isatty(fd) || ioctl(fd, TIOCGPTN, &number) >= 0))
                 return fd;
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
         own = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
