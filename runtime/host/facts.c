@@ -13,7 +13,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
-#include "config.h"
+#include <config.h>
 #include "runtime/host/accelerator.h"
 #include "runtime/host/descriptors.h"
 #include "runtime/host/host-root.h"
@@ -219,7 +219,7 @@ int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) 
         if (host_facts_check_configured(config, f, err) < 0)
                 return -err->code;
         if (qemu_user_find(root, config->qemu_user, &user, err) < 0)
-                return error_prefix(err, "configuration: qemu_user");
+                return error_prefix(err, "configuration: qemuUser");
         f->qemu_uid = user.uid;
         f->qemu_gid = user.gid;
         if (probe_accelerator(config, f, err) < 0)
