@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A bundle on disk becomes what planning needs. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "runtime/commands/creation.h"
+
+#define CONFIG_NAME "config.json"
+
+static int read_config(Bundle *bundle, Error *err) {
+        cleanup_free char *path = path_join(bundle->path, CONFIG_NAME);
+        int r;
+
+        r = file_read(AT_FDCWD, path, JSON_MAX_BYTES, &bundle->text, &bundle->text_length, err);
+        if (r == -ENOENT)
+                return error_set(err, ENOENT, "%s: not found in bundle %s", CONFIG_NAME, bundle->path);
+        if (r == -EFBIG)
+                return error_set(err, EFBIG, "%s: larger than %u bytes", CONFIG_NAME, JSON_MAX_BYTES);
+        if (r < 0)
+                return r;
+        r = json_parse(bundle->text, bundle->text_length, NULL, &bundle->tree, err);
+        if (r >= 0)
+                r = oci_spec_from_tree(bundle->tree, &bundle->spec, err);
+        return r < 0 ? error_prefix(err, "%s", CONFIG_NAME) : 0;
+}
+
+static int check_rootfs(Bundle *bundle, Error *err) {
+        const char *path = bundle->spec->root->path;
+        struct stat st;
+
+        bundle->rootfs = *path == '/' ? path_normalize(path) : path_join(bundle->path, path);
+        if (stat(bundle->rootfs, &st) < 0)
+                return error_errno(err, "%s: root.path: %s", CONFIG_NAME, bundle->rootfs);
+        if (!S_ISDIR(st.st_mode))
+                return error_set(err, ENOTDIR, "%s: root.path: %s: not a directory", CONFIG_NAME,
+                                 bundle->rootfs);
+        return 0;
+}
+
+int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err) {
+        cleanup_bundle Bundle bundle = { 0 };
+        char real[PATH_MAX];
+        int r;
+
+        if (!realpath(path ? path : ".", real))
+                return error_errno(err, "bundle %s", path ? path : ".");
+        bundle.path = xstrdup(real);
+        r = read_config(&bundle, err);
+        if (r >= 0)
+                r = check_rootfs(&bundle, err);
+        if (r >= 0)
+                r = runtime_config_load(config_file, &bundle.config, err);
+        if (r >= 0)
+                r = runtime_config_apply_annotations(bundle.config, &bundle.spec->annotations, err);
+        if (r >= 0)
+                r = runtime_config_check(bundle.config, err);
+        if (r < 0)
+                return r;
+        *ret = bundle;
+        bundle = (Bundle){ 0 };
+        return 0;
+}
+
+void bundle_done(Bundle *bundle) {
+        free(bundle->path);
+        free(bundle->text);
+        json_free(bundle->tree);
+        oci_spec_free(bundle->spec);
+        free(bundle->rootfs);
+        runtime_config_free(bundle->config);
+        *bundle = (Bundle){ 0 };
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Theory of operation.
+ *
+ * Everything that can be refused is refused before the first effect: the bundle is read, the host looked at and the
+ * plan made. Then, in this order: the state folder (whoever makes it owns the id), journal, cgroups, record, shim. The
+ * shim's end of the boss connection is its life line: when we die before the container is created it ends the virtual
+ * machine and removes folder and cgroups; what dies before there is a shim leaves a folder without a complete record,
+ * which the next create of that id sweeps away.
+ *
+ * When the shim has namespaces and QEMU runs, the hooks run while the guest boots; then CREATE tells the shim to make
+ * the container as soon as the guest is up. The pid file comes last: engines take it for "created".
+ */
+#include "runtime/commands/creation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+#include "common/base/log.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/protocol/message.h"
+#include "runtime/host/cgroup.h"
+#include "runtime/host/facts.h"
+#include "runtime/store/journal.h"
+#include "runtime/store/process.h"
+
+#define LAUNCH_TIMEOUT_MS 60000
+/* What the guest may take for its part on top of its boot: mounts and hooks of the container. */
+#define CREATE_TIMEOUT_MS 300000
+#define START_TIMEOUT_MS  120000
+
+#define STATE_SHIM_LOG "shim.log"
+
+typedef struct Creation {
+        const ContainerRequest *request;
+        Bundle bundle;
+        HostFacts *facts;
+        Plan *plan;
+        char **cgroups;
+        char *state_dir;
+        int console_socket;
+        Created made;
+        bool hooked; /* hooks began: poststop is due when it fails now */
+} Creation;
+
+void created_done(Created *created) {
+        created->container = container_free(created->container);
+        shim_done(&created->shim);
+        terminal_done(&created->terminal);
+}
+
+static void creation_done(Creation *c) {
+        if (c->console_socket >= 0)
+                close(c->console_socket);
+        created_done(&c->made);
+        strv_free(c->cgroups);
+        free(c->state_dir);
+        plan_free(c->plan);
+        host_facts_free(c->facts);
+        bundle_done(&c->bundle);
+}
+
+/* ---- before the first effect ---- */
+
+static int check_terminal(Creation *c, Error *err) {
+        const ContainerRequest *request = c->request;
+        bool terminal = c->bundle.spec->process->terminal;
+        const char *path = request->options->console_socket;
+
+        if (path && (!terminal || request->foreground))
+                return error_set(err, EINVAL,
+                                 "cannot use console socket if carrel will not detach or allocate tty");
+        if (!path && terminal && !request->foreground)
+                return error_set(err, EINVAL,
+                                 "cannot allocate tty if carrel will detach without setting console socket");
+        if (path)
+                c->console_socket = console_socket_connect(path, err);
+        return path && c->console_socket < 0 ? c->console_socket : 0;
+}
+
+static int prepare(Creation *c, Error *err) {
+        const ContainerRequest *request = c->request;
+        PlanRequest what = {
+                .id = request->id,
+                .debug = request->globals->debug,
+                .foreground = request->foreground,
+                .begin_usec = request->globals->begin_usec,
+        };
+        int r;
+
+        r = oci_check_id(request->id, err);
+        if (r >= 0)
+                r = bundle_load(request->options->bundle, request->globals->config, &c->bundle, err);
+        if (r >= 0)
+                r = check_terminal(c, err);
+        if (r >= 0)
+                r = cgroup_folders(c->bundle.spec->linux_ ? c->bundle.spec->linux_->cgroups_path : NULL,
+                                   request->id, request->globals->systemd_cgroup, &c->cgroups, err);
+        if (r >= 0)
+                r = host_facts_gather(c->bundle.config, &c->facts, err);
+        if (r < 0)
+                return r;
+        c->state_dir = path_join(request->globals->root, request->id);
+        what.bundle = c->bundle.path;
+        what.state_dir = c->state_dir;
+        r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);
+        if (r < 0)
+                return r;
+        if (request->options->preserve_fds > 0)
+                strv_printf(&c->plan->warnings, "--preserve-fds: descriptors cannot be passed into a virtual "
+                                                "machine; they are not there");
+        c->plan->launch.cgroups = strv_copy(c->cgroups);
+        return 0;
+}
+
+static void show_warnings(const Creation *c) {
+        /* an engine's standard error is the container's: a warning there lands in its log */
+        if (!c->request->show_warnings && !log_has_file() && !isatty(STDERR_FILENO))
+                return;
+        STRV_FOR_EACH (warning, c->plan->warnings)
+                log_warning("%s", *warning);
+}
+
+/* ---- folder, record, cgroups ---- */
+
+static int take_folder(Creation *c, StoreEntry **ret, Error *err) {
+        for (;;) {
+                cleanup(store_entry_freep) StoreEntry *entry = NULL;
+                int r = store_create(c->request->globals->root, c->request->id, &entry, err);
+
+                if (r < 0)
+                        return r;
+                if (r == STORE_OK) {
+                        *ret = TAKE_PTR(entry);
+                        return 0;
+                }
+                r = entry_sweep(entry, err);
+                if (r < 0)
+                        return error_prefix(err, "removing what an interrupted create left of container %s",
+                                            c->request->id);
+        }
+}
+
+static char *owner_name(void) {
+        struct passwd *user = getpwuid(geteuid());
+
+        return user ? xstrdup(user->pw_name) : xasprintf("%u", (unsigned)geteuid());
+}
+
+static Record *make_record(const Creation *c) {
+        const OciSpec *spec = c->bundle.spec;
+        Record *record = xnew(Record, 1);
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        record->version = RECORD_VERSION;
+        record->oci_version = xstrdup(spec->oci_version);
+        record->id = xstrdup(c->request->id);
+        record->bundle = xstrdup(c->bundle.path);
+        record->rootfs = xstrdup(c->bundle.rootfs);
+        record->created = oci_format_time(&now);
+        record->owner = owner_name();
+        for (size_t i = 0; i < spec->annotations.count; i++)
+                str_map_set(&record->annotations, spec->annotations.keys[i], spec->annotations.values[i]);
+        record->terminal = spec->process->terminal;
+        record->cgroups = strv_copy(c->cgroups);
+        record->warnings = strv_copy(c->plan->warnings);
+        return record;
+}
+
+static int make_cgroups(Creation *c, Error *err) {
+        int dir = c->made.container->entry->dir;
+
+        STRV_FOR_EACH (folder, c->cgroups) {
+                int r = journal_add(dir, "cgroup", *folder, err);
+
+                if (r >= 0)
+                        r = cgroup_make(*folder, err);
+                if (r < 0)
+                        return r;
+        }
+        return cgroup_limit_memory(c->cgroups, c->plan->host_memory_bytes, err);
+}
+
+static int make_state(Creation *c, Error *err) {
+        Container *container = xnew(Container, 1);
+        int r;
+
+        r = take_folder(c, &container->entry, err);
+        if (r < 0) {
+                free(container);
+                return r;
+        }
+        c->made.container = container;
+        container->record = make_record(c);
+        container->status = OCI_CREATING;
+        r = record_write(container->entry->dir, container->record, err);
+        if (r >= 0)
+                r = file_write_atomic(container->entry->dir, STATE_CONFIG, c->bundle.text,
+                                      c->bundle.text_length, 0600, err);
+        return r < 0 ? r : make_cgroups(c, err);
+}
+
+/* ---- the shim ---- */
+
+static int open_shim_log(const Creation *c) {
+        /* not the engine's log: there must be no more in it than what a failed command says */
+        if (c->request->globals->debug && c->request->globals->log)
+                return open(c->request->globals->log, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+        return openat(c->made.container->entry->dir, STATE_SHIM_LOG,
+                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static int launch_shim(Creation *c, Error *err) {
+        const OciConsoleSize *size = c->bundle.spec->process->console_size;
+        const OciNamespace *network = oci_namespace(c->bundle.spec->linux_, "network");
+        cleanup_free char *plan = json_to_text(launch_plan_fields, &c->plan->launch, false);
+        cleanup_close int log = open_shim_log(c);
+        Record *record = c->made.container->record;
+        ShimSpec spec = {
+                .plan = plan,
+                .pass_stdio = !record->terminal,
+                .console = -1,
+                .log = log,
+                .new_network = network && !network->path,
+                .network = network ? network->path : NULL,
+                .cgroups = c->cgroups,
+        };
+        int r;
+
+        if (record->terminal) {
+                r = terminal_open(size ? size->height : 0, size ? size->width : 0, &c->made.terminal, err);
+                if (r < 0)
+                        return r;
+                spec.console = c->made.terminal.slave;
+        }
+        r = shim_launch(&spec, &c->made.shim, err);
+        if (r < 0)
+                return r;
+        if (record->terminal)
+                close(TAKE_FD(c->made.terminal.slave));
+        record->pid = c->made.shim.pid;
+        r = process_start_time(c->made.shim.pid, &record->pid_start, err);
+        return r < 0 ? r : record_write(c->made.container->entry->dir, record, err);
+}
+
+/* The shim has gone without a word: its log knows more. */
+static int explain_end(const Creation *c, Error *err) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_free char *text = NULL, *line = NULL;
+        size_t length = 0;
+        char *last;
+
+        error_set(err, ECONNRESET, "carrel-shim ended unexpectedly");
+        if (file_read(c->made.container->entry->dir, STATE_SHIM_LOG, 1U << 20, &text, &length, &ignored) < 0)
+                return -err->code;
+        while (length > 0 && text[length - 1] == '\n')
+                text[--length] = '\0';
+        last = strrchr(text, '\n');
+        last = last ? last + 1 : text;
+        line = str_printable(last, strlen(last), 1024);
+        return *line ? error_set(err, ECONNRESET, "carrel-shim ended unexpectedly: %s", line) : -err->code;
+}
+
+static int wait_launched(Creation *c, Error *err) {
+        Frame frame;
+        int r;
+
+        do {
+                r = client_receive(c->made.shim.boss, LAUNCH_TIMEOUT_MS, &frame, err);
+                if (r < 0)
+                        return r;
+                if (frame.type == FRAME_ERROR)
+                        return message_to_error(&frame, err);
+        } while (frame.type != FRAME_EVENT);
+        return 0;
+}
+
+static int run_hooks(Creation *c, Error *err) {
+        const OciHooks *hooks = c->bundle.spec->hooks;
+        const Container *container = c->made.container;
+        int r;
+
+        if (!hooks)
+                return 0;
+        c->hooked = true;
+        r = container_run_hooks(container, "prestart", hooks->prestart, hooks->n_prestart, -1, err);
+        if (r >= 0)
+                r = container_run_hooks(container, "createRuntime", hooks->create_runtime,
+                                        hooks->n_create_runtime, -1, err);
+        if (r >= 0)
+                r = container_run_hooks(container, "createContainer", hooks->create_container,
+                                        hooks->n_create_container, c->made.shim.pidfd, err);
+        return r;
+}
+
+static int bring_up(Creation *c, Error *err) {
+        int timeout = (int)(c->plan->launch.boot_timeout_ms % INT32_MAX) + CREATE_TIMEOUT_MS;
+        Frame reply;
+        int r;
+
+        r = wait_launched(c, err);
+        if (r == -ECONNRESET)
+                return explain_end(c, err);
+        if (r >= 0)
+                r = run_hooks(c, err);
+        if (r < 0)
+                return r;
+        r = client_request(c->made.shim.boss, FRAME_CREATE, NULL, NULL, timeout, &reply, err);
+        return r == -ECONNRESET ? explain_end(c, err) : r;
+}
+
+/* ---- the end of it ---- */
+
+int write_pid_file(const char *path, pid_t pid, Error *err) {
+        cleanup_free char *text = xasprintf("%d", (int)pid);
+
+        return file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
+}
+
+/* The guest has booted with all the CPUs the host gave it; from here on it has what the bundle says. */
+static int limit_cpu(Creation *c, Error *err) {
+        const OciLinux *linux_ = c->bundle.spec->linux_;
+        const OciResources *resources = linux_ ? linux_->resources : NULL;
+
+        return cgroup_limit_cpu(c->cgroups, resources ? resources->cpu : NULL,
+                                &c->made.container->record->warnings, err);
+}
+
+static int complete(Creation *c, Error *err) {
+        const CreateOptions *options = c->request->options;
+        Container *container = c->made.container;
+        int r = 0;
+
+        r = limit_cpu(c, err);
+        if (r >= 0 && c->console_socket >= 0)
+                r = console_socket_send(c->console_socket, &c->made.terminal, err);
+        if (r < 0)
+                return r;
+        container->record->complete = true;
+        r = record_write(container->entry->dir, container->record, err);
+        if (r >= 0)
+                r = container_refresh(container, err);
+        if (r >= 0 && options->pid_file)
+                r = write_pid_file(options->pid_file, c->made.shim.pid, err);
+        return r;
+}
+
+/* Takes back what was made, however far it got; *err keeps saying why. */
+static void undo(Creation *c) {
+        cleanup_error Error failed = { 0 };
+        Container *container = c->made.container;
+
+        shim_kill(&c->made.shim);
+        if (!container)
+                return;
+        if ((c->hooked ? container_destroy(container, true, &failed)
+                       : entry_sweep(container->entry, &failed)) < 0)
+                log_warning("%s", failed.message);
+}
+
+int container_create(const ContainerRequest *request, Created *ret, Error *err) {
+        cleanup(creation_done)
+                Creation c = { .request = request, .console_socket = -1, .made = CREATED_NONE };
+        int r;
+
+        r = prepare(&c, err);
+        if (r < 0)
+                return r;
+        show_warnings(&c);
+        r = make_state(&c, err);
+        if (r >= 0)
+                r = launch_shim(&c, err);
+        if (r >= 0)
+                r = bring_up(&c, err);
+        if (r >= 0)
+                r = complete(&c, err);
+        if (r < 0) {
+                undo(&c);
+                return r;
+        }
+        *ret = c.made;
+        c.made = (Created)CREATED_NONE;
+        return 0;
+}
+
+int container_start(Container *container, Error *err) {
+        cleanup(oci_spec_freep) OciSpec *spec = NULL;
+        cleanup(client_freep) Client *client = NULL;
+        cleanup_error Error failed = { 0 };
+        Frame reply;
+        int r;
+
+        r = oci_check_operation(container->status, OCI_START, container->entry->id, err);
+        if (r >= 0)
+                r = container_spec(container, &spec, err);
+        if (r >= 0)
+                r = client_connect(container->entry->dir, &client, err);
+        if (r >= 0)
+                r = client_request(client, FRAME_START, NULL, NULL, START_TIMEOUT_MS, &reply, err);
+        if (r < 0)
+                return r;
+        container->status = OCI_RUNNING;
+        if (!spec->hooks)
+                return 0;
+        r = container_run_hooks(container, "poststart", spec->hooks->poststart, spec->hooks->n_poststart, -1,
+                                err);
+        if (r < 0)
+                container_kill_shim(container, &failed);
+        return r;
+}

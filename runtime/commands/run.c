@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* create, start, wait, delete in one: for people, and for engines that wait themselves. */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "runtime/commands/creation.h"
+#include "runtime/commands/timeline.h"
+
+/* So many requests to stop, and the container is killed. */
+#define PATIENCE 3
+
+typedef struct Options {
+        CreateOptions create;
+        bool detach, keep, no_subreaper, trace;
+} Options;
+
+static const Option options[] = {
+        CREATE_OPTIONS(Options, create),
+        { OPTION_FIELD(Options, detach, "detach", 'd', OPTION_FLAG), NULL, "Return when the program runs" },
+        { OPTION_FIELD(Options, keep, "keep", 0, OPTION_FLAG), NULL,
+          "Do not delete the container when it has stopped" },
+        { OPTION_FIELD(Options, no_subreaper, "no-subreaper", 0, OPTION_FLAG), NULL,
+          "Accepted for compatibility, without effect" },
+        { OPTION_FIELD(Options, trace, "trace", 0, OPTION_FLAG), NULL,
+          "Show the boot timeline on standard error at the end" },
+        {},
+};
+
+typedef struct Foreground {
+        Loop *loop;
+        Created *made;
+        TerminalProxy *proxy;
+        int stops; /* SIGINT and SIGTERM so far */
+} Foreground;
+
+static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, void *user) {
+        Foreground *f = user;
+        int signal_ = (int)info->ssi_signo;
+
+        (void)source;
+        if (signal_ == SIGWINCH) {
+                if (f->proxy)
+                        terminal_proxy_resize(f->proxy);
+                return;
+        }
+        if ((signal_ == SIGINT || signal_ == SIGTERM) && ++f->stops >= PATIENCE)
+                signal_ = SIGKILL;
+        /* the shim hands on what can be caught, and takes the machine with it otherwise */
+        kill(f->made->shim.pid, signal_);
+}
+
+static void on_end(LoopSource *source, int fd, uint32_t events, void *user) {
+        Foreground *f = user;
+
+        (void)source;
+        (void)fd;
+        (void)events;
+        loop_quit(f->loop, 0);
+}
+
+static int watch(Foreground *f, Error *err) {
+        static const int handed_on[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+                                         SIGUSR2, SIGALRM, SIGCONT, SIGPWR,  SIGWINCH };
+        LoopSource *source;
+        sigset_t set;
+        int r;
+
+        sigemptyset(&set);
+        for (size_t i = 0; i < ELEMENTS_OF(handed_on); i++)
+                sigaddset(&set, handed_on[i]);
+        r = loop_add_signals(f->loop, &set, on_signal, f, NULL, err);
+        if (r >= 0)
+                r = loop_add_fd(f->loop, f->made->shim.pidfd, EPOLLIN, on_end, f, &source, err);
+        if (r >= 0 && f->made->terminal.master >= 0)
+                r = terminal_proxy_new(f->loop, f->made->terminal.master, &f->proxy, err);
+        return r;
+}
+
+/* Until the container has ended; its exit status. */
+static int wait_for_end(Created *made, Error *err) {
+        cleanup(loop_freep) Loop *loop = NULL;
+        Foreground f = { .made = made };
+        int r;
+
+        r = loop_new(&loop, err);
+        if (r < 0)
+                return r;
+        f.loop = loop;
+        r = watch(&f, err);
+        if (r >= 0)
+                r = container_start(made->container, err);
+        if (r >= 0) {
+                store_unlock(made->container->entry);
+                r = loop_run(loop, err);
+        }
+        if (r < 0)
+                shim_kill(&made->shim);
+        if (f.proxy && r >= 0)
+                terminal_proxy_drain(f.proxy);
+        terminal_proxy_free(f.proxy);
+        return r < 0 ? r : shim_wait(&made->shim, err);
+}
+
+static int run_foreground(const CommandCall *call, Created *made, Error *err) {
+        const Options *given = call->options;
+        Container *container = made->container;
+        cleanup_error Error failed = { 0 };
+        int status;
+
+        status = wait_for_end(made, err);
+        if (container_lock(container, &failed) < 0)
+                return err->code ? -err->code : status; /* somebody else has deleted it */
+        if (given->trace)
+                timeline_print(&container->shim, stderr);
+        if (status >= 0 && container->shim.error) {
+                *call->error_status = status;
+                error_set(err, EIO, "%s", container->shim.error);
+        }
+        if (!given->keep && container_destroy(container, false, &failed) < 0 && !err->code)
+                error_move(err, &failed);
+        return err->code ? -err->code : status;
+}
+
+static bool is_bundle(const char *path) {
+        cleanup_free char *config = path_join(path, "config.json");
+
+        return access(config, F_OK) == 0;
+}
+
+static char *random_id(void) {
+        uint32_t n = 0;
+
+        if (getrandom(&n, sizeof(n), 0) < 0)
+                n = (uint32_t)now_usec();
+        return xasprintf("carrel-%08x", n);
+}
+
+static int run(const CommandCall *call, Error *err) {
+        const Options *given = call->options;
+        CreateOptions create = given->create;
+        cleanup_free char *id = NULL;
+        cleanup_created Created made = CREATED_NONE;
+        ContainerRequest request = {
+                .globals = call->globals,
+                .options = &create,
+                .foreground = !given->detach,
+                .show_warnings = true,
+        };
+        int r;
+
+        if (!create.bundle && is_bundle(call->args[0])) {
+                create.bundle = call->args[0];
+                id = random_id();
+        } else {
+                id = xstrdup(call->args[0]);
+        }
+        request.id = id;
+        r = container_create(&request, &made, err);
+        if (r < 0)
+                return r;
+        if (!given->detach)
+                return run_foreground(call, &made, err);
+        r = container_start(made.container, err);
+        if (r < 0) {
+                cleanup_error Error failed = { 0 };
+
+                shim_kill(&made.shim);
+                container_destroy(made.container, true, &failed);
+        }
+        return r;
+}
+
+const Command command_run = {
+        .name = "run",
+        .args = "ID|DIR",
+        .summary = "Create and start a container, wait for it and delete it; DIR is a bundle to run under an "
+                   "id made up "
+                   "for it",
+        .options = options,
+        .options_size = sizeof(Options),
+        .min_args = 1,
+        .max_args = 1,
+        .run = run,
+};

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/host/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/fd.h"
+#include "common/base/loop.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/base/str.h"
+
+#define PROC_MAX         (4U << 20)
+#define DEFAULT_PARENT   "/carrel"
+#define REMOVE_USEC      2000000
+#define REMOVE_STEP_NSEC 10000000
+#define MAKE_TRIES       5
+#define DEPTH_MAX        32U
+
+/* ---- where ---- */
+
+typedef struct Hierarchy {
+        char *folder;      /* mount point */
+        char *root;        /* what of the hierarchy is mounted there */
+        char *controllers; /* "cpu,cpuacct", "name=systemd"; "" is version 2 */
+} Hierarchy;
+
+static void hierarchy_done(Hierarchy *h) {
+        free(h->folder);
+        free(h->root);
+        free(h->controllers);
+}
+
+/* Undoes the octal escapes of mountinfo, in place. */
+static void unescape(char *s) {
+        char *out = s;
+
+        for (; *s; out++) {
+                unsigned value;
+
+                if (*s == '\\' && sscanf(s, "\\%3o", &value) == 1) {
+                        *out = (char)value;
+                        s += 4;
+                } else {
+                        *out = *s++;
+                }
+        }
+        *out = '\0';
+}
+
+/* The controllers among the options of a version 1 hierarchy. */
+static char *controllers_of(const char *options) {
+        static const char *const others[] = {
+                "rw",   "ro",           "xattr", "noprefix", "clone_children", "cpuset_v2_mode",
+                "none", "favordynmods", NULL
+        };
+        cleanup_strv char **all = strv_split(options, ","), **kept = NULL;
+
+        STRV_FOR_EACH (option, all)
+                if (!strv_contains((char *const *)(const void *)others, *option) &&
+                    !str_after(*option, "release_agent="))
+                        strv_append(&kept, *option);
+        return strv_join(kept, ",");
+}
+
+/* "36 35 98:0 /root /mount/point opts [tags] - type source superopts" */
+static bool parse_mount(const char *line, Hierarchy *ret) {
+        cleanup_strv char **fields = strv_split(line, " ");
+        size_t n = strv_length(fields), dash = 6;
+        bool v1;
+
+        while (dash < n && !streq(fields[dash], "-"))
+                dash++;
+        if (dash + 3 >= n)
+                return false;
+        v1 = streq(fields[dash + 1], "cgroup");
+        if (!v1 && !streq(fields[dash + 1], "cgroup2"))
+                return false;
+        *ret = (Hierarchy){
+                .folder = xstrdup(fields[4]),
+                .root = xstrdup(fields[3]),
+                .controllers = v1 ? controllers_of(fields[dash + 3]) : xstrdup(""),
+        };
+        unescape(ret->folder);
+        unescape(ret->root);
+        return true;
+}
+
+/* The cgroup this process is in, in that hierarchy ("/" if it is not said). Owned by the caller. */
+static char *own_cgroup(const char *own, const char *controllers) {
+        cleanup_strv char **lines = strv_split(own, "\n");
+
+        STRV_FOR_EACH (line, lines) {
+                char *names = strchr(*line, ':'), *path = names ? strchr(names + 1, ':') : NULL;
+
+                if (path && (size_t)(path - names - 1) == strlen(controllers) &&
+                    strncmp(names + 1, controllers, strlen(controllers)) == 0)
+                        return xstrdup(path + 1);
+        }
+        return xstrdup("/");
+}
+
+static char *folder_in(const Hierarchy *h, const char *own, const char *path) {
+        cleanup_free char *base = NULL, *joined = NULL, *clean = NULL;
+
+        if (*path == '/') {
+                clean = path_normalize(path);
+        } else {
+                const char *inside;
+
+                base = own_cgroup(own, h->controllers);
+                inside = streq(h->root, "/") ? base : str_after(base, h->root);
+                joined = path_join(inside ? inside : "/", path);
+                clean = path_normalize(joined);
+        }
+        return path_join(h->folder, clean);
+}
+
+int cgroup_resolve(const char *mountinfo, const char *own, const char *path, char ***ret, Error *err) {
+        cleanup_strv char **lines = strv_split(mountinfo, "\n"), **folders = NULL, **seen = NULL;
+
+        if (streq(path, "/") || !*path)
+                return error_set(err, EINVAL,
+                                 "linux.cgroupsPath: expected a path below the root, found \"%s\"", path);
+        STRV_FOR_EACH (line, lines) {
+                Hierarchy h;
+
+                if (!parse_mount(*line, &h))
+                        continue;
+                /* a hierarchy may be mounted twice: its first place counts */
+                if (!strv_contains(seen, h.controllers)) {
+                        strv_append(&seen, h.controllers);
+                        strv_take(&folders, folder_in(&h, own, path));
+                }
+                hierarchy_done(&h);
+        }
+        *ret = TAKE_PTR(folders);
+        return 0;
+}
+
+/* "slice:prefix:name"; systemd's own work with it is not done here. */
+static int refuse_systemd(const char *path, Error *err) {
+        cleanup_strv char **parts = strv_split(path ? path : "", ":");
+
+        if (path && strv_length(parts) != 3)
+                return error_set(
+                        err, EINVAL,
+                        "linux.cgroupsPath: with --systemd-cgroup expected slice:prefix:name, found \"%s\"",
+                        path);
+        if (access("/run/systemd/system", F_OK) < 0)
+                return error_set(err, ENOTSUP,
+                                 "--systemd-cgroup: systemd is not running on this host; use the engine's "
+                                 "cgroupfs driver");
+        return error_set(err, ENOTSUP,
+                         "--systemd-cgroup: not supported by this version; use the engine's cgroupfs driver");
+}
+
+int cgroup_folders(const char *cgroups_path, const char *id, bool systemd, char ***ret, Error *err) {
+        cleanup_free char *mountinfo = NULL, *own = NULL, *path = NULL;
+        int r;
+
+        if (systemd)
+                return refuse_systemd(cgroups_path, err);
+        path = cgroups_path && *cgroups_path ? xstrdup(cgroups_path) : path_join(DEFAULT_PARENT, id);
+        r = file_read(AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, &mountinfo, NULL, err);
+        if (r >= 0)
+                r = file_read(AT_FDCWD, "/proc/self/cgroup", PROC_MAX, &own, NULL, err);
+        return r < 0 ? r : cgroup_resolve(mountinfo, own, path, ret, err);
+}
+
+/* ---- making ---- */
+
+static bool has_file(const char *folder, const char *name) {
+        cleanup_free char *path = path_join(folder, name);
+
+        return access(path, F_OK) == 0;
+}
+
+static int write_file(const char *folder, const char *name, const char *text, Error *err) {
+        cleanup_free char *path = path_join(folder, name);
+
+        return file_write(AT_FDCWD, path, text, err);
+}
+
+static char *parent_of(const char *folder) {
+        const char *slash = strrchr(folder, '/');
+
+        return slash && slash > folder ? xstrndup(folder, (size_t)(slash - folder)) : xstrdup("/");
+}
+
+/* Version 1: an empty cpuset takes no process; it starts with what the one above has. */
+static int fill_cpuset(const char *folder, const char *name, unsigned depth, Error *err) {
+        cleanup_free char *path = path_join(folder, name), *value = NULL, *parent = parent_of(folder),
+                          *above = NULL;
+
+        if (depth == 0 || file_read_line(AT_FDCWD, path, &value, err) < 0)
+                return depth == 0 ? error_set(err, ELOOP, "%s: too deep", folder) : -err->code;
+        if (*value)
+                return 0;
+        if (fill_cpuset(parent, name, depth - 1, err) < 0)
+                return -err->code;
+        free(TAKE_PTR(path));
+        path = path_join(parent, name);
+        if (file_read_line(AT_FDCWD, path, &above, err) < 0)
+                return -err->code;
+        return write_file(folder, name, above, err);
+}
+
+/* Version 2: hands all controllers down to the children of FOLDER. One that cannot be is missed where it is needed. */
+static void hand_down(const char *folder, unsigned depth) {
+        cleanup_free char *path = path_join(folder, "cgroup.controllers"), *line = NULL,
+                          *parent = parent_of(folder);
+        cleanup_strv char **controllers = NULL;
+        cleanup_error Error error = { 0 };
+
+        /* only the root has no type */
+        if (depth > 0 && has_file(folder, "cgroup.type"))
+                hand_down(parent, depth - 1);
+        if (file_read_line(AT_FDCWD, path, &line, &error) < 0)
+                return;
+        controllers = strv_split(line, " ");
+        STRV_FOR_EACH (controller, controllers) {
+                cleanup_free char *text = xasprintf("+%s", *controller);
+                cleanup_error Error ignored = { 0 };
+
+                write_file(folder, "cgroup.subtree_control", text, &ignored);
+        }
+}
+
+int cgroup_make(const char *folder, Error *err) {
+        cleanup_free char *parent = parent_of(folder);
+        int r;
+
+        /* an empty parent may be removed by another container's delete just now */
+        for (int i = 0; i < MAKE_TRIES; i++) {
+                r = path_make_directories(AT_FDCWD, folder, 0755, err);
+                if (r != -ENOENT)
+                        break;
+                error_clear(err);
+        }
+        if (r < 0)
+                return error_prefix(err, "cgroup");
+        if (has_file(folder, "cgroup.type"))
+                hand_down(parent, DEPTH_MAX);
+        if (has_file(folder, "cpuset.memory_migrate")) {
+                r = fill_cpuset(folder, "cpuset.cpus", DEPTH_MAX, err);
+                if (r >= 0)
+                        r = fill_cpuset(folder, "cpuset.mems", DEPTH_MAX, err);
+        }
+        return r < 0 ? error_prefix(err, "cgroup") : 0;
+}
+
+int cgroup_join(char *const *folders, Error *err) {
+        STRV_FOR_EACH (folder, folders)
+                /* "0" is the writer, whatever its number in its pid namespace */
+                if (write_file(*folder, "cgroup.procs", "0", err) < 0)
+                        return error_prefix(err, "joining the cgroup");
+        return 0;
+}
+
+/* ---- limits ---- */
+
+/* Writes to the first folder that has the file; 1 when there is one. */
+static int set(char *const *folders, const char *name, const char *value, Error *err) {
+        STRV_FOR_EACH (folder, folders)
+                if (has_file(*folder, name))
+                        return write_file(*folder, name, value, err) < 0 ? -err->code : 1;
+        return 0;
+}
+
+static int set_number(char *const *folders, const char *name, long long value, Error *err) {
+        cleanup_free char *text = xasprintf("%lld", value);
+
+        return set(folders, name, text, err);
+}
+
+int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err) {
+        int r = 0;
+
+        if (bytes > 0 && bytes <= INT64_MAX) {
+                r = set_number(folders, "memory.limit_in_bytes", (long long)bytes, err);
+                if (r == 0)
+                        r = set_number(folders, "memory.max", (long long)bytes, err);
+        }
+        return r < 0 ? r : 0;
+}
+
+/* Version 1 counts 2 to 262144, version 2 counts 1 to 10000. */
+static long long weight_of(uint64_t shares) {
+        if (shares < 2)
+                shares = 2;
+        if (shares > 262144)
+                shares = 262144;
+        return 1 + (long long)((shares - 2) * 9999 / 262142);
+}
+
+static int limit_bandwidth(char *const *folders, const OciCpu *cpu, Error *err) {
+        cleanup_free char *text = NULL;
+        uint64_t period = cpu->period.set && cpu->period.value ? cpu->period.value : 100000;
+        int r = 0;
+
+        /* the period first: a quota is checked against it */
+        if (cpu->period.set && cpu->period.value)
+                r = set_number(folders, "cpu.cfs_period_us", (long long)cpu->period.value, err);
+        if (r >= 0 && cpu->quota.set && cpu->quota.value)
+                r = set_number(folders, "cpu.cfs_quota_us", cpu->quota.value, err);
+        if (r != 0)
+                return r;
+        if (cpu->quota.set && cpu->quota.value > 0)
+                text = xasprintf("%lld %llu", (long long)cpu->quota.value, (unsigned long long)period);
+        else
+                text = xasprintf("max %llu", (unsigned long long)period);
+        return set(folders, "cpu.max", text, err);
+}
+
+static void missed(char ***warnings, const char *key, const char *controller) {
+        strv_printf(warnings,
+                    "linux.resources.cpu.%s: this host has no %s controller; it has no effect on the host",
+                    key, controller);
+}
+
+static int limit_cpuset(char *const *folders, const char *name, const char *key, const char *list,
+                        char ***warnings, Error *err) {
+        int r = list && *list ? set(folders, name, list, err) : 1;
+
+        if (r == 0)
+                missed(warnings, key, "cpuset");
+        return r < 0 ? r : 0;
+}
+
+int cgroup_limit_cpu(char *const *folders, const OciCpu *cpu, char ***warnings, Error *err) {
+        int r;
+
+        if (!cpu)
+                return 0;
+        if (cpu->shares.set && cpu->shares.value) {
+                r = set_number(folders, "cpu.shares", (long long)cpu->shares.value, err);
+                if (r == 0)
+                        r = set_number(folders, "cpu.weight", weight_of(cpu->shares.value), err);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        missed(warnings, "shares", "cpu");
+        }
+        if ((cpu->quota.set && cpu->quota.value) || (cpu->period.set && cpu->period.value)) {
+                r = limit_bandwidth(folders, cpu, err);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        missed(warnings, "quota", "cpu");
+        }
+        r = limit_cpuset(folders, "cpuset.cpus", "cpus", cpu->cpus, warnings, err);
+        return r < 0 ? r : limit_cpuset(folders, "cpuset.mems", "mems", cpu->mems, warnings, err);
+}
+
+/* ---- the end ---- */
+
+void cgroup_thaw(char *const *folders) {
+        STRV_FOR_EACH (folder, folders) {
+                cleanup_error Error ignored = { 0 };
+
+                if (has_file(*folder, "freezer.state"))
+                        write_file(*folder, "freezer.state", "THAWED", &ignored);
+                else if (has_file(*folder, "cgroup.freeze"))
+                        write_file(*folder, "cgroup.freeze", "0", &ignored);
+        }
+}
+
+static void kill_listed(const char *folder) {
+        cleanup_free char *path = path_join(folder, "cgroup.procs"), *text = NULL;
+        cleanup_strv char **pids = NULL;
+        cleanup_error Error ignored = { 0 };
+
+        if (file_read(AT_FDCWD, path, PROC_MAX, &text, NULL, &ignored) < 0)
+                return;
+        pids = strv_split(text, "\n");
+        STRV_FOR_EACH (pid, pids) {
+                uint64_t n;
+
+                if (str_to_u64(*pid, 10, INT32_MAX, &n) && n > 1 && (pid_t)n != getpid())
+                        kill((pid_t)n, SIGKILL);
+        }
+}
+
+void cgroup_kill(char *const *folders) {
+        STRV_FOR_EACH (folder, folders) {
+                cleanup_error Error ignored = { 0 };
+
+                if (!has_file(*folder, "cgroup.kill") ||
+                    write_file(*folder, "cgroup.kill", "1", &ignored) < 0)
+                        kill_listed(*folder);
+        }
+}
+
+/* rmdir, the folders below first; 0 or errno. */
+static int remove_once(const char *folder, unsigned depth) {
+        struct dirent *item;
+        DIR *dir;
+
+        if (rmdir(folder) == 0 || errno == ENOENT)
+                return 0;
+        dir = depth > 0 ? opendir(folder) : NULL;
+        if (!dir)
+                return errno;
+        while ((item = readdir(dir))) {
+                cleanup_free char *child = NULL;
+
+                if (item->d_type != DT_DIR || streq(item->d_name, ".") || streq(item->d_name, ".."))
+                        continue;
+                child = path_join(folder, item->d_name);
+                remove_once(child, depth - 1);
+        }
+        closedir(dir);
+        return rmdir(folder) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+int cgroup_remove(const char *folder, Error *err) {
+        const struct timespec step = { .tv_nsec = REMOVE_STEP_NSEC };
+        uint64_t end = now_usec() + REMOVE_USEC;
+        cleanup_free char *parent = NULL;
+        int r;
+
+        while ((r = remove_once(folder, DEPTH_MAX)) == EBUSY && now_usec() < end)
+                nanosleep(&step, NULL);
+        if (r != 0)
+                return error_set(err, r, "removing cgroup %s: %s", folder, strerror(r));
+        /* the parent is ours when nobody named one; it goes with its last container */
+        parent = parent_of(folder);
+        if (str_ends_with(parent, DEFAULT_PARENT))
+                rmdir(parent);
+        return 0;
+}

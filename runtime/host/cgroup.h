@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The container's cgroup on the host: shim, QEMU, virtiofsd and exec proxies live in it, so that engines find their
+ * figures where they look for them and the host's limits cover the whole virtual machine. What the container's own
+ * processes get inside the guest is the agent's business.
+ *
+ * A container has one folder in each mounted hierarchy: every controller of version 1, the one of version 2, or both
+ * (hybrid hosts). Which files a folder has says what it can do; nothing else is remembered but the folders' paths.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/oci/linux.h"
+
+/*
+ * The folders (Strv, absolute) for linux.cgroupsPath (NULL: /carrel/<id>): absolute paths count from the root of each
+ * hierarchy, relative ones from the cgroup this process is in. SYSTEMD: the path is "slice:prefix:name" for systemd.
+ */
+int cgroup_folders(const char *cgroups_path, const char *id, bool systemd, char ***ret, Error *err);
+
+/* The same from the texts of /proc/self/mountinfo and /proc/self/cgroup. Hierarchies that are not mounted do not
+ * count, whatever folders of their name there may be. */
+int cgroup_resolve(const char *mountinfo, const char *own, const char *path, char ***ret, Error *err);
+
+/* Makes a folder, ready to take processes and limits. One that exists is taken as it is. */
+int cgroup_make(const char *folder, Error *err);
+
+/* Limits of the whole machine; 0: none. */
+int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err);
+/* CPU may be NULL. What no mounted controller can do is returned as warnings (Strv). */
+int cgroup_limit_cpu(char *const *folders, const OciCpu *cpu, char ***warnings, Error *err);
+
+/* Moves the calling process. */
+int cgroup_join(char *const *folders, Error *err);
+
+/* Lets frozen processes run, so that they can be killed. */
+void cgroup_thaw(char *const *folders);
+/* SIGKILL for every process in them. */
+void cgroup_kill(char *const *folders);
+
+/* Removes a folder with those below it; waits up to two seconds for processes that are going. Not there: no error. */
+int cgroup_remove(const char *folder, Error *err);

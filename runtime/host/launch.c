@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/host/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <config.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/spawn.h"
+#include "common/base/str.h"
+#include "common/protocol/launch.h"
+#include "runtime/host/cgroup.h"
+
+#define SHIM_NAME "carrel-shim"
+
+typedef struct ShimChild {
+        const ShimSpec *spec;
+        int network; /* namespace to enter; -1: none */
+} ShimChild;
+
+static int prepare_child(void *user, Error *err) {
+        const ShimChild *child = user;
+
+        if (cgroup_join(child->spec->cgroups, err) < 0)
+                return -err->code;
+        if (child->network >= 0 && setns(child->network, CLONE_NEWNET) < 0)
+                return error_errno(err, "entering network namespace %s", child->spec->network);
+        return 0;
+}
+
+/* The installed one; for a carrel in a build folder (…/runtime/carrel) the one built with it (…/shim/carrel-shim). */
+static char *find_program(void) {
+        char self[4096];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+        if (n > 0) {
+                cleanup_free char *built = NULL;
+                char *tail;
+
+                self[n] = '\0';
+                tail = strrchr(self, '/');
+                *tail = '\0';
+                tail = strrchr(self, '/');
+                if (tail && streq(tail, "/runtime")) {
+                        *tail = '\0';
+                        built = xasprintf("%s/shim/%s", self, SHIM_NAME);
+                        if (access(built, X_OK) == 0)
+                                return TAKE_PTR(built);
+                }
+        }
+        return xstrdup(CARREL_LIBEXEC_DIR "/" SHIM_NAME);
+}
+
+static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss, Shim *shim, Error *err) {
+        cleanup_free char *program = find_program();
+        char exec[] = "--exec";
+        char *argv[] = { program, spec->exec ? exec : NULL, NULL };
+        SpawnFd fds[] = {
+                { plan, SHIM_FD_PLAN },           { boss, SHIM_FD_BOSS },
+                { spec->log, SHIM_FD_LOG },       { spec->console, SHIM_FD_CONSOLE },
+                { STDIN_FILENO, STDIN_FILENO },   { STDOUT_FILENO, STDOUT_FILENO },
+                { STDERR_FILENO, STDERR_FILENO },
+        };
+        SpawnSpec how = {
+                .argv = argv,
+                .fds = fds,
+                .n_fds = ELEMENTS_OF(fds),
+                .new_session = true,
+                .setup = prepare_child,
+                .user = child,
+        };
+
+        if (!spec->pass_stdio)
+                for (size_t i = 4; i < ELEMENTS_OF(fds); i++)
+                        fds[i].fd = -1;
+        if (!spec->exec)
+                how.clone_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                                  (spec->new_network ? CLONE_NEWNET : 0);
+        return spawn(&how, &shim->pid, &shim->pidfd, err);
+}
+
+int shim_launch(const ShimSpec *spec, Shim *ret, Error *err) {
+        cleanup_close int plan = -1, ours = -1, theirs = -1, network = -1;
+        cleanup_shim Shim shim = SHIM_NONE;
+        ShimChild child = { .spec = spec };
+        int pair[2], r;
+
+        if (spec->network) {
+                network = open(spec->network, O_RDONLY | O_CLOEXEC);
+                if (network < 0)
+                        return error_errno(err, "config.json: linux.namespaces: network namespace %s",
+                                           spec->network);
+        }
+        r = fd_new_memfd("plan", spec->plan, strlen(spec->plan), &plan, err);
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+                return error_errno(err, "socketpair");
+        ours = pair[0];
+        theirs = pair[1];
+        child.network = network;
+        r = spawn_shim(spec, &child, plan, theirs, &shim, err);
+        if (r < 0)
+                return r;
+        shim.boss = client_new(TAKE_FD(ours));
+        *ret = shim;
+        shim = (Shim)SHIM_NONE;
+        return 0;
+}
+
+void shim_done(Shim *shim) {
+        if (shim->pidfd >= 0)
+                close(shim->pidfd);
+        client_free(shim->boss);
+        *shim = (Shim)SHIM_NONE;
+}
+
+int shim_wait(const Shim *shim, Error *err) {
+        int status;
+
+        while (waitpid(shim->pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return error_errno(err, "waiting for %s", SHIM_NAME);
+        return wait_status_to_exit(status);
+}
+
+void shim_kill(const Shim *shim) {
+        cleanup_error Error ignored = { 0 };
+
+        if (shim->pid <= 0)
+                return;
+        kill(shim->pid, SIGKILL);
+        shim_wait(shim, &ignored);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The journal: what of a container outlives the shim (cgroups, later bound devices), written down and synced before
+ * it is made, so that whoever comes next can undo it, whatever was killed when. One JSON object a line; replayed from
+ * the last to the first. The state folder needs no entry: it is what the journal lies in, and goes when all else has.
+ */
+
+#include "common/base/error.h"
+#include "common/base/json.h"
+
+typedef struct JournalKind {
+        const char *name; /* NULL ends a table */
+        /* Undoes one entry. What is not there (any more) is no error. */
+        int (*release)(const Json *entry, Error *err);
+} JournalKind;
+
+/* Adds {"kind": KIND, "path": PATH} before the act. DIR is the state folder. */
+int journal_add(int dir, const char *kind, const char *path, Error *err);
+/* Adds an entry with more in it; ENTRY (an object without "kind") is taken over. */
+int journal_add_entry(int dir, const char *kind, Json *entry, Error *err);
+
+/* Undoes all entries, last first, and goes on after a failure; the first failure is returned. A line cut short by a
+ * crash was not acted upon and is skipped. No journal: nothing to do. */
+int journal_replay(int dir, const JournalKind *kinds, Error *err);
