@@ -105,7 +105,7 @@ static bool is_fraction(const Json *v) {
 static int read_signed(const Json *v, int64_t min, int64_t max, int64_t *ret, const Place *place,
                        Error *err) {
         cleanup_free char *range = NULL;
-        int64_t n;
+        int64_t n = 0;
 
         if (json_type(v) != JSON_NUMBER)
                 return expected(place, "a number", v, err);
@@ -121,7 +121,7 @@ static int read_signed(const Json *v, int64_t min, int64_t max, int64_t *ret, co
 
 static int read_unsigned(const Json *v, uint64_t max, uint64_t *ret, const Place *place, Error *err) {
         cleanup_free char *range = NULL;
-        uint64_t n;
+        uint64_t n = 0;
 
         if (json_type(v) != JSON_NUMBER)
                 return expected(place, "an unsigned integer", v, err);
@@ -136,7 +136,7 @@ static int read_unsigned(const Json *v, uint64_t max, uint64_t *ret, const Place
 }
 
 static int read_int32(const Json *v, const Target *t, const Place *place, Error *err) {
-        int64_t n;
+        int64_t n = 0;
         int r = read_signed(v, INT32_MIN, INT32_MAX, &n, place, err);
 
         if (r >= 0)
@@ -149,7 +149,7 @@ static int read_int64(const Json *v, const Target *t, const Place *place, Error 
 }
 
 static int read_uint32_value(const Json *v, uint32_t *ret, const Place *place, Error *err) {
-        uint64_t n;
+        uint64_t n = 0;
         int r = read_unsigned(v, UINT32_MAX, &n, place, err);
 
         if (r >= 0)
