@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "agent/cgroup.h"
 #include "common/base/fd.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
@@ -44,7 +45,10 @@ int boot_test_prepare(const BootTestOptions *options, Error *err) {
         if (options->share && mount(options->share, GUEST_SHARE, NULL, MS_BIND | MS_REC, NULL) < 0)
                 return error_errno(err, "binding %s", options->share);
         /* hosts with cgroup v1, or both: this much of v2 is enough to start and to kill */
-        if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
+        if (mount("cgroup2", CGROUP_ROOT, "cgroup2", 0, NULL) < 0)
                 return error_errno(err, "mounting cgroup2");
-        return 0;
+        /* a cgroup that hands controllers to others may hold no process itself */
+        if (mkdir(CGROUP_ROOT "/agent", 0755) < 0)
+                return error_errno(err, "making a cgroup");
+        return file_write(AT_FDCWD, CGROUP_ROOT "/agent/cgroup.procs", "0", err);
 }

@@ -11,5 +11,5 @@ typedef struct BootTestOptions {
 } BootTestOptions;
 
 int boot_test_parse(int argc, char **argv, BootTestOptions *ret, Error *err);
-/* In a mount namespace of its own. */
+/* In mount and cgroup namespaces of its own. */
 int boot_test_prepare(const BootTestOptions *options, Error *err);

@@ -4,10 +4,10 @@
  * carrel-agent: PID 1 of the guest. It boots what little there is to boot, says hello to the host and does what it is
  * asked until the channel ends; then it switches the machine off.
  *
- * For tests without a virtual machine it also runs as PID 1 of a pid namespace with a mount namespace of its own,
- * with the channel as a descriptor and the share as a folder:
+ * For tests without a virtual machine it also runs as PID 1 of a pid namespace, with mount and cgroup namespaces of
+ * its own, the channel as a descriptor and the share as a folder:
  *
- *     unshare -pfm --mount-proc carrel-agent --test-fd 3 --share /some/folder
+ *     unshare -pfmC --mount-proc carrel-agent --test-fd 3 --share /some/folder
  */
 
 #include <errno.h>

@@ -119,6 +119,7 @@ static void handshake_closed(Process *process) {
         cleanup_error Error error = { 0 };
 
         process->watch = loop_source_free(process->watch);
+        close(TAKE_FD(process->handshake));
         if (process->state == PROCESS_PREPARING) {
                 error_set(&error, EIO, "the process ended while it was set up");
                 fail(process, &error);

@@ -17,7 +17,8 @@
 #include "common/oci/spec.h"
 #include "common/protocol/channel.h"
 
-#define PROCESS_TABLE_MAX 256U
+/* Four descriptors each, of the 1024 the agent may have. */
+#define PROCESS_TABLE_MAX 240U
 
 /* Descriptors in the child. */
 #define CHILD_FD_HANDSHAKE 3

@@ -140,8 +140,8 @@ class Agent:
         for process in self.processes.values():
             while process.input and process.input_credit and not process.input_reset:
                 n = min(len(process.input), process.input_credit, CHUNK)
-                self.send("data", process.number << 2, 0, process.input[:n])
-                process.input = process.input[n:]
+                self.send("data", process.number << 2, 0, bytes(process.input[:n]))
+                process.input = memoryview(process.input)[n:]
                 process.input_credit -= n
             if process.input_closing and not process.input:
                 self.send("close", process.number << 2)
@@ -223,20 +223,33 @@ class Agent:
         self.sock.close()
 
 
+def cgroup2_root():
+    """Where the host has cgroup v2: alone, or beside v1."""
+    for path in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+        if os.path.exists(os.path.join(path, "cgroup.procs")):
+            return path
+    raise OSError("no cgroup v2 on this machine")
+
+
 class NamespaceAgent(Agent):
-    """The agent as PID 1 of new pid and mount namespaces. Needs root."""
+    """The agent as PID 1 of new pid, mount and cgroup namespaces. Needs root."""
 
     def __init__(self, program, share, timeout=20):
+        self.cgroup = tempfile.mkdtemp(prefix="carrel-test-", dir=cgroup2_root())
         ours, theirs = socket.socketpair()
-        self.child = subprocess.Popen(
-            ["unshare", "-pfm", "--mount-proc", program, "--test-fd", str(theirs.fileno()), "--share", share],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        argv = ["unshare", "-pfmC", "--mount-proc", program, "--test-fd", str(theirs.fileno()), "--share", share]
+        script = 'echo 0 >"$0"/cgroup.procs && exec "$@"'
+        self.child = subprocess.Popen(["sh", "-c", script, self.cgroup, *argv], pass_fds=[theirs.fileno()],
+                                      stdin=subprocess.DEVNULL)
         theirs.close()
         super().__init__(ours, timeout)
 
     def finish(self):
         self.close()
-        return self.child.wait(self.timeout)
+        status = self.child.wait(self.timeout)
+        for folder, _, _ in os.walk(self.cgroup, topdown=False):
+            os.rmdir(folder)
+        return status
 
 
 class VmAgent(Agent):
