@@ -1,0 +1,269 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Bad input: one line that says what, where and what to do, status 1, and nothing is left.
+
+load ../lib/common
+load ../lib/fake
+
+setup() {
+        test_begin "$BATS_TEST_TMPDIR"
+        fake
+        make_bundle
+}
+
+@test "no config.json" {
+        rm config.json
+        assert_refused 'config.json' run "$CT"
+        assert_refused 'config.json' create "$CT"
+}
+
+@test "no bundle folder" {
+        assert_refused 'nowhere' run -b "$T/nowhere" "$CT"
+}
+
+@test "config.json is a folder, a fifo, a device" {
+        rm config.json
+        mkdir config.json
+        assert_refused 'config.json' create "$CT"
+        rmdir config.json
+        mkfifo config.json
+        assert_refused 'config.json' create "$CT"
+        rm config.json
+        ln -s /dev/zero config.json
+        assert_refused 'config.json' create "$CT"
+}
+
+@test "config.json is cut short" {
+        head -c 300 config.json >short && mv short config.json
+        assert_refused 'config.json' create "$CT"
+        : >config.json
+        assert_refused 'config.json' create "$CT"
+}
+
+@test "config.json of 100 MiB" {
+        {
+                printf '{"ociVersion": "1.2.0", "annotations": {"a": "'
+                head -c 104857600 /dev/zero | tr '\0' x
+                printf '"}}'
+        } >config.json
+        assert_refused 'config.json.*(large|big|MiB|bytes|limit)' create "$CT"
+}
+
+@test "config.json nested 100,000 deep" {
+        { printf '{"process": '; head -c 100000 /dev/zero | tr '\0' '['; } >config.json
+        assert_refused 'config.json.*(deep|nest)' create "$CT"
+}
+
+@test "wrong types: the key is named" {
+        cp config.json good.json
+        local filter name
+        while IFS='|' read -r filter name; do
+                cp good.json config.json
+                edit "$filter"
+                assert_refused "config.json: .*${name}" create "$CT"
+        done <<'CASES'
+.process.args = "sh"|process.args
+.process.args = []|process.args
+.process.args = [1]|process.args
+.process.user.uid = "root"|process.user.uid
+.process.user.uid = -1|process.user.uid
+.process.user.uid = 4294967296|process.user.uid
+.process.cwd = "relative"|process.cwd
+.process.env = {"A": "b"}|process.env
+.process.terminal = "yes"|process.terminal
+.process.rlimits = [{"type": "RLIMIT_NOSUCH", "hard": 1, "soft": 1}]|process.rlimits
+.process.capabilities.bounding = ["CAP_NOSUCH"]|process.capabilities.bounding
+.process.oomScoreAdj = 5000|process.oomScoreAdj
+.root = "rootfs"|root
+.mounts = {}|mounts
+.mounts[0].destination = 5|mounts.*destination
+.mounts[0].options = "ro"|mounts.*options
+.linux.namespaces = [{"type": "nosuch"}]|linux.namespaces
+.linux.resources.cpu = {"quota": "abc"}|linux.resources.cpu.quota
+.linux.resources.memory = {"limit": "1G"}|linux.resources.memory.limit
+.linux.sysctl = ["a"]|linux.sysctl
+.linux.seccomp = {"defaultAction": "SCMP_ACT_NOSUCH"}|linux.seccomp.defaultAction
+.linux.maskedPaths = "x"|linux.maskedPaths
+.hooks = {"prestart": [{"path": 1}]}|hooks.prestart.*path
+.hostname = 3|hostname
+.annotations = {"a": 1}|annotations
+.ociVersion = 1|ociVersion
+del(.ociVersion)|ociVersion
+del(.process.args)|process.args
+del(.root)|root
+CASES
+}
+
+@test "missing root file system" {
+        mv rootfs elsewhere
+        assert_refused 'rootfs' create "$CT"
+        assert_refused 'rootfs' run "$CT"
+        echo file >rootfs
+        assert_refused 'rootfs' create "$CT"
+}
+
+@test "the source of a bind is missing: it is named" {
+        mount_entry '{"destination": "/data", "type": "bind", "source": "/no/such/folder", "options": ["rbind", "ro"]}'
+        assert_refused '/no/such/folder' create "$CT"
+}
+
+@test "ids that are none" {
+        local id
+        for id in '' . .. a/b ../x /abs 'a b' $'a\nb' $'a\x01' $'\xff\xfe' -- -x "$(printf 'x%.0s' $(seq 1025))"; do
+                run_carrel create -b "$BUNDLE" -- "$id"
+                assert_equal "$status" 1
+                assert_one_line_error
+                assert_clean
+        done
+}
+
+@test "the longest id works" {
+        local id
+        id=$CT$(printf 'x%.0s' $(seq 100))
+        script 'echo fine'
+        run_carrel run "$id"
+        assert_equal "$output" fine
+        assert_clean
+}
+
+@test "an id that is taken" {
+        args sleep 30
+        carrel create "$CT" </dev/null >/dev/null 2>&1
+        run_carrel create "$CT"
+        assert_equal "$status" 1
+        assert_one_line_error
+        [[ $stderr = *"$CT"*exist* ]]
+        assert_equal "$(carrel state "$CT" | jq -r .status)" created
+        carrel delete --force "$CT"
+        assert_clean
+}
+
+@test "two create of one id at once: one wins" {
+        args sleep 30
+        local i won=0
+        local -a pids
+        for i in 1 2 3 4; do
+                carrel create "$CT" </dev/null >"$T/out$i" 2>&1 &
+                pids[i]=$!
+        done
+        for i in 1 2 3 4; do
+                if wait "${pids[i]}"; then won=$((won + 1)); fi
+        done
+        assert_equal "$won" 1
+        assert_equal "$(carrel state "$CT" | jq -r .status)" created
+        assert_equal "$(pids_of carrel-shim | wc -l)" 1
+        carrel delete --force "$CT"
+        assert_clean
+}
+
+@test "many containers at once" {
+        args sh -c 'echo fine'
+        local i
+        local -a pids
+        for i in $(seq 8); do
+                carrel run "$CT-$i" </dev/null >"$T/out$i" 2>&1 &
+                pids[i]=$!
+        done
+        for i in $(seq 8); do
+                wait "${pids[i]}" || fail "$i: $(cat "$T/out$i")"
+                assert_equal "$(cat "$T/out$i")" fine
+        done
+        assert_clean
+}
+
+@test "QEMU, kernel or initrd missing: the file is named" {
+        local key
+        for key in qemu vmlinuz initrd; do
+                configure "$(jq --arg key "$key" '. + {($key): "/no/such/file"}' "$CONFIG")"
+                assert_refused "$key.*/no/such/file" create "$CT"
+                fake
+        done
+}
+
+@test "configuration: unknown key, wrong type, bad word, missing file" {
+        configure '{"acelerator": "kvm"}'
+        assert_refused 'acelerator' create "$CT"
+        configure '{"vcpus": "two"}'
+        assert_refused 'vcpus' create "$CT"
+        configure '{"accelerator": "warp"}'
+        assert_refused 'accelerator.*warp' create "$CT"
+        echo '{' >"$CONFIG"
+        assert_refused "$CONFIG" create "$CT"
+        rm "$CONFIG"
+        assert_refused "$CONFIG" create "$CT"
+}
+
+@test "an annotation that the administrator does not allow" {
+        edit '.annotations = {"io.carrel.qemu": "/bin/false"}'
+        assert_refused 'qemu.*allowAnnotations' create "$CT"
+}
+
+@test "no room in the state folder" {
+        mkdir -p "$ROOT"
+        mount -t tmpfs -o size=16k,nr_inodes=6 full "$ROOT"
+        head -c 100000 /dev/zero >"$ROOT/ballast" 2>/dev/null || true
+        run_carrel create "$CT"
+        assert_equal "$status" 1
+        assert_one_line_error
+        [[ $stderr = *"o space left"* ]] || fail "$stderr"
+        assert_equal "$(ls "$ROOT")" ballast
+        umount "$ROOT"
+        assert_clean
+}
+
+@test "the state folder is read-only, or a file" {
+        mkdir -p "$ROOT"
+        mount -t tmpfs -o ro none "$ROOT"
+        run_carrel create "$CT"
+        assert_equal "$status" 1
+        assert_one_line_error
+        umount "$ROOT"
+        rmdir "$ROOT"
+        echo >"$ROOT"
+        run_carrel create "$CT"
+        assert_equal "$status" 1
+        assert_one_line_error
+        rm "$ROOT"
+        assert_clean
+}
+
+@test "state files that somebody has damaged" {
+        args sleep 30
+        carrel create "$CT" </dev/null >/dev/null 2>&1
+        local file
+        for file in record.json status.json; do
+                echo 'not JSON' >"$ROOT/$CT/$file"
+                run_carrel state "$CT"
+                [ "$status" -eq 1 ] || [ "$status" -eq 0 ]
+                run_carrel list
+                [ "$status" -le 1 ]
+        done
+        run_carrel delete --force "$CT"
+        assert_clean
+}
+
+@test "unknown commands and options: status 1 and a line" {
+        run_carrel nosuch
+        [ "$status" -ne 0 ]
+        [[ $stderr = *nosuch* ]]
+        run_carrel run --nosuch "$CT"
+        [ "$status" -ne 0 ]
+        [[ $stderr = *nosuch* ]]
+        run_carrel create
+        [ "$status" -ne 0 ]
+        run_carrel create a b c
+        [ "$status" -ne 0 ]
+        assert_clean
+}
+
+@test "a terminal is asked for, and there is neither a socket nor a terminal" {
+        edit '.process.terminal = true'
+        run_carrel create "$CT" </dev/null
+        assert_equal "$status" 1
+        assert_one_line_error
+        [[ $stderr = *console* || $stderr = *terminal* ]]
+        run_carrel create --console-socket "$T/no-such-socket" "$CT"
+        assert_equal "$status" 1
+        assert_one_line_error
+        assert_clean
+}

@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Signals and SIGKILL to every process at every phase: nothing is left that a delete does not remove.
+
+load ../lib/common
+load ../lib/fake
+
+setup() {
+        test_begin "$BATS_TEST_TMPDIR"
+        fake
+        make_bundle sleep 60
+}
+
+# Starts carrel as it is, so that a signal reaches it and nobody else; its pid is $P.
+start_carrel() {
+        "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- &
+        P=$!
+}
+
+reap() {
+        local status=0
+        wait "$P" || status=$?
+        echo "$status"
+}
+
+phase_create_booting() {
+        fake silent
+        start_carrel create "$CT"
+        sleep_until 10 test -n "$(pids_of qemu-system)" || sleep_until 10 qemu_runs
+}
+
+phase_run_booting() {
+        fake silent
+        start_carrel run "$CT"
+        sleep_until 10 qemu_runs
+}
+
+phase_run_running() {
+        start_carrel run "$CT"
+        wait_status "$CT" running
+}
+
+qemu_runs() {
+        [ -n "$(pids_of qemu-system)" ]
+}
+
+@test "SIGINT, SIGTERM, SIGHUP to create while the guest boots: nothing is left" {
+        local signal
+        for signal in INT TERM HUP; do
+                phase_create_booting
+                kill -"$signal" "$P"
+                [ "$(reap)" -ne 0 ]
+                assert_clean
+        done
+}
+
+@test "SIGKILL to create while the guest boots: nothing is left" {
+        phase_create_booting
+        kill -KILL "$P"
+        assert_equal "$(reap)" 137
+        assert_clean
+}
+
+@test "SIGKILL to create at any moment: nothing is left, or delete --force removes it" {
+        local delay
+        for delay in 0.000 0.005 0.010 0.020 0.030 0.050 0.080 0.120 0.200 0.300; do
+                start_carrel create "$CT"
+                sleep "$delay"
+                kill -KILL "$P" 2>/dev/null || true
+                reap >/dev/null
+                if ! sleep_until 3 looks_like_before; then
+                        carrel delete --force "$CT" || fail "after $delay s: delete --force fails"
+                fi
+                assert_clean
+        done
+}
+
+@test "SIGTERM and SIGINT to a foreground run reach the program" {
+        local signal
+        script 'trap "exit 21" TERM; trap "exit 22" INT; while :; do sleep 0.1; done'
+        for signal in TERM:21 INT:22; do
+                phase_run_running
+                sleep 0.5
+                kill -"${signal%:*}" "$P"
+                assert_equal "$(reap)" "${signal#*:}"
+                assert_clean
+        done
+}
+
+@test "SIGTERM to a foreground run while the guest boots" {
+        phase_run_booting
+        kill -TERM "$P"
+        [ "$(reap)" -ne 0 ]
+        assert_clean
+}
+
+@test "SIGKILL to a foreground run: the container goes with it" {
+        phase_run_booting
+        kill -KILL "$P"
+        assert_equal "$(reap)" 137
+        assert_clean
+        phase_run_running
+        kill -KILL "$P"
+        assert_equal "$(reap)" 137
+        assert_clean
+}
+
+@test "SIGKILL to the monitor while the guest boots: create says so" {
+        phase_create_booting
+        kill -KILL "$(pids_of carrel-shim)"
+        assert_equal "$(reap)" 1
+        assert_one_line_error "$(cat "$T/err")"
+        assert_clean
+}
+
+@test "SIGKILL to the monitor of a created and of a running container: stopped, deletable" {
+        carrel create "$CT" </dev/null >/dev/null 2>&1
+        kill -KILL "$(carrel state "$CT" | jq .pid)"
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_clean
+        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        kill -KILL "$(carrel state "$CT" | jq .pid)"
+        wait_status "$CT" stopped
+        sleep_until 5 none_running
+        carrel delete "$CT"
+        assert_clean
+}
+
+@test "SIGKILL to QEMU at each phase" {
+        phase_create_booting
+        kill -KILL "$(pids_of qemu-system)"
+        assert_equal "$(reap)" 1
+        grep -q 'signal 9' "$T/err"
+        assert_clean
+
+        fake
+        carrel create "$CT" </dev/null >/dev/null 2>&1
+        kill -KILL "$(pids_of qemu-system)"
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_clean
+
+        phase_run_running
+        kill -KILL "$(pids_of qemu-system)"
+        [ "$(reap)" -ne 0 ]
+        grep -q 'signal 9' "$T/err"
+        assert_clean
+}
+
+@test "the parent's death signal: create dies with its caller, what was made goes too" {
+        fake silent
+        python3 -c '
+import ctypes, subprocess, sys
+subprocess.Popen(sys.argv[1:], preexec_fn=lambda: ctypes.CDLL(None).prctl(1, 9), stdin=subprocess.DEVNULL)
+import time; time.sleep(1.5)' "$CARREL" --root "$ROOT" --config "$CONFIG" create "$CT" >"$T/out" 2>&1 3>&- 4>&-
+        assert_clean
+}
+
+@test "kill while paused, delete --force while paused" {
+        run_carrel pause --help
+        [ "$status" -eq 0 ] || skip "there is no pause yet"
+        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel pause "$CT"
+        wait_status "$CT" paused
+        carrel delete --force "$CT"
+        assert_clean
+}
