@@ -20,8 +20,8 @@
 #define DEFAULT_ROOT "/run/carrel"
 
 static const Command *const commands[] = {
-        &command_create, &command_delete, &command_kill,  &command_list,
-        &command_run,    &command_start,  &command_state,
+        &command_create, &command_delete, &command_doctor, &command_kill,
+        &command_list,   &command_run,    &command_start,  &command_state,
 };
 
 static const Option global_options[] = {
