@@ -155,11 +155,11 @@ void doctor_check_kernel(Doctor *d) {
         PackFormat initrd;
 
         if (f->vmlinux)
-                good = report_image(d, f->vmlinux, KERNEL_NEEDS_DIRECT, direct ? DOCTOR_FAIL : DOCTOR_WARN) &&
-                       direct;
+                report_image(d, f->vmlinux, KERNEL_NEEDS_DIRECT, direct ? DOCTOR_FAIL : DOCTOR_WARN);
         else
                 report_missing(d, "vmlinux", "Kernel (direct)", d->config->vmlinux,
-                               CARREL_DATA_DIR "/vmlinux", f->vmlinuz ? DOCTOR_WARN : DOCTOR_FAIL,
+                               CARREL_DATA_DIR "/vmlinux",
+                               f->vmlinuz && !streq(d->config->firmware, "none") ? DOCTOR_WARN : DOCTOR_FAIL,
                                f->vmlinuz ? "VMs start through SeaBIOS, slower" : "no VM can be started");
         if (f->vmlinuz)
                 report_vmlinuz(d, direct);
