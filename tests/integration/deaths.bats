@@ -26,7 +26,7 @@ reap() {
 phase_create_booting() {
         fake silent
         start_carrel create "$CT"
-        sleep_until 10 test -n "$(pids_of qemu-system)" || sleep_until 10 qemu_runs
+        sleep_until 10 qemu_runs
 }
 
 phase_run_booting() {

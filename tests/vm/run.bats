@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Programs in real virtual machines: what they print and how they end.
+
+load ../lib/common
+
+setup() {
+        need_vm
+        test_begin "$BATS_TEST_TMPDIR"
+        make_bundle
+}
+
+@test "true is 0, false is 1" {
+        args true
+        run_carrel run "$CT"
+        assert_equal "$status" 0
+        args false
+        run_carrel run "$CT"
+        assert_equal "$status" 1
+        assert_clean
+}
+
+@test "exit 42, with output on stdout and on stderr" {
+        script 'echo out; echo err >&2; exit 42'
+        run_carrel run "$CT"
+        assert_equal "$status" 42
+        assert_equal "$output" out
+        # carrel's own warnings (emulation) may come before
+        assert_equal "${stderr##*$'\n'}" err
+        assert_clean
+}
+
+@test "killed by a signal: 128 + its number" {
+        script 'kill -KILL $$'
+        run_carrel run "$CT"
+        # process 1 of a pid namespace does not die of its own signals: the shell's child does
+        script 'sh -c "kill -SEGV \$\$"; exit $?'
+        run_carrel run "$CT"
+        assert_equal "$status" 139
+        assert_clean
+}
+
+@test "killed from outside: 137" {
+        args sleep 100
+        carrel run "$CT" </dev/null >/dev/null 2>&1 &
+        wait_status "$CT" running
+        carrel kill "$CT" KILL
+        local status=0
+        wait $! || status=$?
+        assert_equal "$status" 137
+        assert_clean
+}
+
+@test "no such program: 127 and runc's words" {
+        args no-such-program
+        run_carrel run "$CT"
+        assert_equal "$status" 127
+        [[ $stderr = *'exec: "no-such-program": executable file not found in $PATH'* ]] || fail "$stderr"
+        args /no/such/program
+        run_carrel run "$CT"
+        assert_equal "$status" 127
+        [[ $stderr = *'no such file or directory'* ]] || fail "$stderr"
+        assert_clean
+}
+
+@test "not executable: 126" {
+        echo text >rootfs/bin/text
+        args /bin/text
+        run_carrel run "$CT"
+        assert_equal "$status" 126
+        [[ $stderr = *'permission denied'* ]] || fail "$stderr"
+        assert_clean
+}
+
+@test "run DIR prints from a kernel of its own, on the cpus and memory that were asked for" {
+        edit '.annotations = {"io.carrel.vcpus": "2", "io.carrel.memoryMiB": "512"}'
+        script 'uname -r; grep -c ^processor /proc/cpuinfo; grep -q hypervisor /proc/cpuinfo && echo hypervisor; awk "/^MemTotal/ { print int(\$2 / 1024) }" /proc/meminfo'
+        run_carrel run "$BUNDLE"
+        assert_equal "$status" 0
+        [ "${lines[0]}" != "$(uname -r)" ]
+        assert_equal "${lines[1]}" 2
+        assert_equal "${lines[2]}" hypervisor
+        [ "${lines[3]}" -gt 400 ] && [ "${lines[3]}" -le 512 ]
+        assert_clean
+}
+
+@test "the accelerator probe: a host that can only emulate says so once" {
+        configure '{"accelerator": "auto"}'
+        run_carrel run "$CT"
+        assert_equal "$status" 0
+        case $(carrel plan -b "$BUNDLE" | jq -r .vm.accelerator) in
+        kvm) assert_equal "$stderr" '' ;;
+        tcg)
+                assert_equal "$(grep -c 'emulated' <<<"$stderr")" 1
+                assert_one_line_error "carrel: x"
+                ;;
+        *) fail "no accelerator in the plan" ;;
+        esac
+        assert_clean
+}
+
+@test "with 9p instead of virtiofs" {
+        configure '{"share": "9p"}'
+        echo hello >rootfs/file
+        script 'cat /file; echo written >/new; mount | grep " / "'
+        run_carrel run "$CT"
+        assert_equal "$status" 0
+        assert_equal "${lines[0]}" hello
+        assert_equal "$(cat rootfs/new)" written
+        assert_clean
+}
+
+@test "with SeaBIOS, and with OVMF" {
+        local firmware
+        script 'test -d /sys/firmware/efi && echo efi; echo fine'
+        edit '.linux.maskedPaths = []'
+        for firmware in seabios ovmf; do
+                if [ "$firmware" = ovmf ] && [ ! -e /usr/share/OVMF ]; then continue; fi
+                configure "{\"firmware\": \"$firmware\"}"
+                run_carrel run "$CT"
+                assert_equal "$firmware $status" "$firmware 0"
+                if [ "$firmware" = ovmf ]; then assert_equal "${lines[0]}" efi; fi
+                assert_equal "${lines[-1]}" fine
+        done
+        assert_clean
+}
