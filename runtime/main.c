@@ -20,8 +20,9 @@
 #define DEFAULT_ROOT "/run/carrel"
 
 static const Command *const commands[] = {
-        &command_create, &command_delete, &command_doctor, &command_kill,
-        &command_list,   &command_run,    &command_start,  &command_state,
+        &command_config, &command_console,  &command_create, &command_delete, &command_doctor,
+        &command_exec,   &command_features, &command_kill,   &command_list,   &command_plan,
+        &command_run,    &command_spec,     &command_start,  &command_state,  &command_trace,
 };
 
 static const Option global_options[] = {

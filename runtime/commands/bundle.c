@@ -32,17 +32,22 @@ static int read_config(Bundle *bundle, Error *err) {
         return r < 0 ? error_prefix(err, "%s", CONFIG_NAME) : 0;
 }
 
-static int check_rootfs(Bundle *bundle, Error *err) {
-        const char *path = bundle->spec->root->path;
+int bundle_check_rootfs(const Bundle *bundle, Error *err) {
         struct stat st;
 
-        bundle->rootfs = *path == '/' ? path_normalize(path) : path_join(bundle->path, path);
         if (stat(bundle->rootfs, &st) < 0)
                 return error_errno(err, "%s: root.path: %s", CONFIG_NAME, bundle->rootfs);
         if (!S_ISDIR(st.st_mode))
                 return error_set(err, ENOTDIR, "%s: root.path: %s: not a directory", CONFIG_NAME,
                                  bundle->rootfs);
         return 0;
+}
+
+static char *rootfs_of(const Bundle *bundle) {
+        const char *path = bundle->spec->root->path;
+        cleanup_free char *joined = *path == '/' ? xstrdup(path) : path_join(bundle->path, path);
+
+        return path_normalize(joined);
 }
 
 int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err) {
@@ -55,7 +60,7 @@ int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *e
         bundle.path = xstrdup(real);
         r = read_config(&bundle, err);
         if (r >= 0)
-                r = check_rootfs(&bundle, err);
+                bundle.rootfs = rootfs_of(&bundle);
         if (r >= 0)
                 r = runtime_config_load(config_file, &bundle.config, err);
         if (r >= 0)

@@ -26,6 +26,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/protocol/message.h"
+#include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/facts.h"
 #include "runtime/store/journal.h"
@@ -35,8 +36,6 @@
 /* What the guest may take for its part on top of its boot: mounts and hooks of the container. */
 #define CREATE_TIMEOUT_MS 300000
 #define START_TIMEOUT_MS  120000
-
-#define STATE_SHIM_LOG "shim.log"
 
 typedef struct Creation {
         const ContainerRequest *request;
@@ -99,6 +98,8 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = bundle_load(request->options->bundle, request->globals->config, &c->bundle, err);
         if (r >= 0)
+                r = bundle_check_rootfs(&c->bundle, err);
+        if (r >= 0)
                 r = check_terminal(c, err);
         if (r >= 0)
                 r = cgroup_folders(c->bundle.spec->linux_ ? c->bundle.spec->linux_->cgroups_path : NULL,
@@ -118,14 +119,6 @@ static int prepare(Creation *c, Error *err) {
                                                 "machine; they are not there");
         c->plan->launch.cgroups = strv_copy(c->cgroups);
         return 0;
-}
-
-static void show_warnings(const Creation *c) {
-        /* an engine's standard error is the container's: a warning there lands in its log */
-        if (!c->request->show_warnings && !log_has_file() && !isatty(STDERR_FILENO))
-                return;
-        STRV_FOR_EACH (warning, c->plan->warnings)
-                log_warning("%s", *warning);
 }
 
 /* ---- folder, record, cgroups ---- */
@@ -176,16 +169,13 @@ static Record *make_record(const Creation *c) {
 }
 
 static int make_cgroups(Creation *c, Error *err) {
-        int dir = c->made.container->entry->dir;
+        int r = journal_add_paths(c->made.container->entry->dir, "cgroup", c->cgroups, err);
 
-        STRV_FOR_EACH (folder, c->cgroups) {
-                int r = journal_add(dir, "cgroup", *folder, err);
-
-                if (r >= 0)
-                        r = cgroup_make(*folder, err);
-                if (r < 0)
-                        return r;
-        }
+        if (r < 0)
+                return r;
+        STRV_FOR_EACH (folder, c->cgroups)
+                if (cgroup_make(*folder, err) < 0)
+                        return -err->code;
         return cgroup_limit_memory(c->cgroups, c->plan->host_memory_bytes, err);
 }
 
@@ -374,7 +364,7 @@ int container_create(const ContainerRequest *request, Created *ret, Error *err) 
         r = prepare(&c, err);
         if (r < 0)
                 return r;
-        show_warnings(&c);
+        show_warnings(c.plan->warnings, request->show_warnings);
         r = make_state(&c, err);
         if (r >= 0)
                 r = launch_shim(&c, err);

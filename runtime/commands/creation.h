@@ -53,8 +53,10 @@ typedef struct Bundle {
         RuntimeConfig *config; /* with the bundle's annotations applied */
 } Bundle;
 
-/* PATH NULL: the current folder. */
+/* PATH NULL: the current folder. CONFIG_FILE NULL: the system's configuration. */
 int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err);
+/* The container's root is there. */
+int bundle_check_rootfs(const Bundle *bundle, Error *err);
 void bundle_done(Bundle *bundle);
 #define cleanup_bundle cleanup(bundle_done)
 

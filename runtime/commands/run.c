@@ -3,18 +3,14 @@
 /* create, start, wait, delete in one: for people, and for engines that wait themselves. */
 
 #include <errno.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "runtime/commands/creation.h"
+#include "runtime/commands/foreground.h"
 #include "runtime/commands/timeline.h"
-
-/* So many requests to stop, and the container is killed. */
-#define PATIENCE 3
 
 typedef struct Options {
         CreateOptions create;
@@ -33,79 +29,20 @@ static const Option options[] = {
         {},
 };
 
-typedef struct Foreground {
-        Loop *loop;
-        Created *made;
-        TerminalProxy *proxy;
-        int stops; /* SIGINT and SIGTERM so far */
-} Foreground;
-
-static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, void *user) {
-        Foreground *f = user;
-        int signal_ = (int)info->ssi_signo;
-
-        (void)source;
-        if (signal_ == SIGWINCH) {
-                if (f->proxy)
-                        terminal_proxy_resize(f->proxy);
-                return;
-        }
-        if ((signal_ == SIGINT || signal_ == SIGTERM) && ++f->stops >= PATIENCE)
-                signal_ = SIGKILL;
-        /* the shim hands on what can be caught, and takes the machine with it otherwise */
-        kill(f->made->shim.pid, signal_);
-}
-
-static void on_end(LoopSource *source, int fd, uint32_t events, void *user) {
-        Foreground *f = user;
-
-        (void)source;
-        (void)fd;
-        (void)events;
-        loop_quit(f->loop, 0);
-}
-
-static int watch(Foreground *f, Error *err) {
-        static const int handed_on[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
-                                         SIGUSR2, SIGALRM, SIGCONT, SIGPWR,  SIGWINCH };
-        LoopSource *source;
-        sigset_t set;
-        int r;
-
-        sigemptyset(&set);
-        for (size_t i = 0; i < ELEMENTS_OF(handed_on); i++)
-                sigaddset(&set, handed_on[i]);
-        r = loop_add_signals(f->loop, &set, on_signal, f, NULL, err);
-        if (r >= 0)
-                r = loop_add_fd(f->loop, f->made->shim.pidfd, EPOLLIN, on_end, f, &source, err);
-        if (r >= 0 && f->made->terminal.master >= 0)
-                r = terminal_proxy_new(f->loop, f->made->terminal.master, &f->proxy, err);
-        return r;
-}
-
 /* Until the container has ended; its exit status. */
-static int wait_for_end(Created *made, Error *err) {
-        cleanup(loop_freep) Loop *loop = NULL;
-        Foreground f = { .made = made };
+static int start_and_wait(Created *made, Error *err) {
+        cleanup(foreground_freep) Foreground *foreground = NULL;
         int r;
 
-        r = loop_new(&loop, err);
-        if (r < 0)
-                return r;
-        f.loop = loop;
-        r = watch(&f, err);
+        r = foreground_new(&made->shim, made->terminal.master, &foreground, err);
         if (r >= 0)
                 r = container_start(made->container, err);
-        if (r >= 0) {
-                store_unlock(made->container->entry);
-                r = loop_run(loop, err);
-        }
-        if (r < 0)
+        if (r < 0) {
                 shim_kill(&made->shim);
-        if (f.proxy && r >= 0)
-                terminal_proxy_drain(f.proxy);
-        terminal_proxy_free(f.proxy);
-        return r < 0 ? r : shim_wait(&made->shim, err);
+                return r;
+        }
+        store_unlock(made->container->entry);
+        return foreground_wait(foreground, err);
 }
 
 static int run_foreground(const CommandCall *call, Created *made, Error *err) {
@@ -114,7 +51,7 @@ static int run_foreground(const CommandCall *call, Created *made, Error *err) {
         cleanup_error Error failed = { 0 };
         int status;
 
-        status = wait_for_end(made, err);
+        status = start_and_wait(made, err);
         if (container_lock(container, &failed) < 0)
                 return err->code ? -err->code : status; /* somebody else has deleted it */
         if (given->trace)

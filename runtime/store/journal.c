@@ -13,30 +13,46 @@
 
 #define JOURNAL_MAX (1U << 20)
 
-int journal_add_entry(int dir, const char *kind, Json *entry, Error *err) {
-        cleanup_json Json *owned = entry;
+static void put_line(StrBuf *lines, const char *kind, Json *entry) {
         cleanup_free char *text = NULL;
-        cleanup_close int fd = -1;
+
+        json_set(entry, "kind", json_new_string(kind));
+        text = json_tree_to_text(entry, false);
+        strbuf_puts(lines, text);
+        strbuf_putc(lines, '\n');
+}
+
+static int append(int dir, const StrBuf *lines, Error *err) {
+        cleanup_close int fd =
+                openat(dir, STATE_JOURNAL, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         int r;
 
-        json_set(owned, "kind", json_new_string(kind));
-        text = json_tree_to_text(owned, false);
-        fd = openat(dir, STATE_JOURNAL, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return error_errno(err, "journal");
-        r = fd_write_all(fd, text, strlen(text), err);
-        if (r >= 0)
-                r = fd_write_all(fd, "\n", 1, err);
+        r = fd_write_all(fd, lines->data, lines->length, err);
         if (r >= 0 && fsync(fd) < 0)
                 r = error_errno(err, "fsync");
         return r < 0 ? error_prefix(err, "journal") : 0;
 }
 
-int journal_add(int dir, const char *kind, const char *path, Error *err) {
-        Json *entry = json_new_object();
+int journal_add(int dir, const char *kind, Json *entry, Error *err) {
+        cleanup_json Json *owned = entry;
+        cleanup_strbuf StrBuf lines = { 0 };
 
-        json_set(entry, "path", json_new_string(path));
-        return journal_add_entry(dir, kind, entry, err);
+        put_line(&lines, kind, owned);
+        return append(dir, &lines, err);
+}
+
+int journal_add_paths(int dir, const char *kind, char *const *paths, Error *err) {
+        cleanup_strbuf StrBuf lines = { 0 };
+
+        STRV_FOR_EACH (path, paths) {
+                cleanup_json Json *entry = json_new_object();
+
+                json_set(entry, "path", json_new_string(*path));
+                put_line(&lines, kind, entry);
+        }
+        return lines.length > 0 ? append(dir, &lines, err) : 0;
 }
 
 static int release_line(const char *line, const JournalKind *kinds, Error *err) {

@@ -16,10 +16,10 @@ typedef struct JournalKind {
         int (*release)(const Json *entry, Error *err);
 } JournalKind;
 
-/* Adds {"kind": KIND, "path": PATH} before the act. DIR is the state folder. */
-int journal_add(int dir, const char *kind, const char *path, Error *err);
-/* Adds an entry with more in it; ENTRY (an object without "kind") is taken over. */
-int journal_add_entry(int dir, const char *kind, Json *entry, Error *err);
+/* Adds an entry before the act: ENTRY, an object, gets "kind" and is taken over. DIR is the state folder. */
+int journal_add(int dir, const char *kind, Json *entry, Error *err);
+/* Adds {"kind": KIND, "path": PATH} for each of the paths, in one go. */
+int journal_add_paths(int dir, const char *kind, char *const *paths, Error *err);
 
 /* Undoes all entries, last first, and goes on after a failure; the first failure is returned. A line cut short by a
  * crash was not acted upon and is skipped. No journal: nothing to do. */

@@ -17,6 +17,8 @@
 
 /* The bundle's config.json as it was at create: hooks at delete and the defaults of exec come from it. */
 #define STATE_CONFIG "config.json"
+/* What the shim and exec proxies log. Not the engine's log: engines take that for the words of a failed command. */
+#define STATE_SHIM_LOG "shim.log"
 
 typedef struct Record {
         uint32_t version;
