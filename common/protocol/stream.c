@@ -14,7 +14,8 @@
 
 #include "common/base/mem.h"
 
-#define CHUNK (32U << 10) /* bytes read at once */
+/* Bytes read at once: with the header as much as a virtio-serial port takes in one write. */
+#define CHUNK ((32U << 10) - FRAME_HEADER_SIZE)
 
 struct StreamSource {
         Loop *loop;
