@@ -43,7 +43,7 @@ static Target target_of(const JsonField *field, void *object) {
 
 static void describe_key(StrBuf *b, const char *key) {
         static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-        cleanup_free char *printable = str_printable(key, strlen(key), SHOWN_MAX * 2);
+        cleanup_free char *printable = str_printable(key, strlen(key), 2 * (size_t)SHOWN_MAX);
 
         if (*key && key[strspn(key, plain)] == '\0')
                 strbuf_printf(b, "%s%s", b->length > 0 ? "." : "", printable);

@@ -6,6 +6,9 @@
  * The limits are checked at each event, so a hostile text costs what was built until the first excess and no more.
  * yajl says where it stopped, which is after the token it stumbled over; find_token() goes back to where the token
  * begins, since that is the place a user looks for.
+ *
+ * What yajl makes of half a surrogate pair ("\ud800" alone, or before another escape) is a wrong character, but a
+ * character: it stays in its string.
  */
 
 #include "common/base/json.h"

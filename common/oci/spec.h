@@ -122,8 +122,10 @@ extern const JsonField oci_mount_fields[];
 
 /*
  * Reads a whole config.json and checks what the specification demands of it irrespective of the system: version
- * 1.x, root and process present and sane (args non-empty, cwd absolute), absolute mount destinations, known
- * capability and rlimit names, hook paths absolute, mappings non-empty. Errors name the key, without the file.
+ * 1.x; root and process present and sane (args non-empty, cwd absolute); absolute mount destinations, hook paths and
+ * device paths; well-formed names of capabilities, known names of limits, namespaces, seccomp actions and policies;
+ * id mappings non-empty, and there for a new user namespace; no limit or namespace twice. Errors name the key,
+ * without the file.
  */
 int oci_spec_parse(const char *text, size_t length, OciSpec **ret, Error *err);
 int oci_spec_from_tree(const Json *v, OciSpec **ret, Error *err);
