@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The container's cgroup in the guest: cgroup v2, /sys/fs/cgroup/carrel. Its limits are those of linux.resources, applied
- * once more inside what the host already holds the whole virtual machine to.
+ * The container's cgroup in the guest: cgroup v2, /sys/fs/cgroup/carrel. Its limits are those of
+ * linux.resources, applied once more inside what the host already holds the whole virtual machine to.
  */
 
 #include <stdbool.h>
@@ -19,7 +19,8 @@
 
 typedef struct Cgroup Cgroup;
 
-/* Makes the cgroup NAME below ROOT (CGROUP_ROOT) and hands it every controller there is. An existing one is taken. */
+/* Makes the cgroup NAME below ROOT (CGROUP_ROOT) and hands it every controller there is. An existing one
+ * is taken. */
 int cgroup_new(const char *root, const char *name, Cgroup **ret, Error *err);
 /* Forgets it; the cgroup stays. */
 Cgroup *cgroup_free(Cgroup *cgroup);
@@ -29,14 +30,16 @@ DEFINE_CLEANUP(Cgroup *, cgroup_free);
 const char *cgroup_path(const Cgroup *cgroup);
 /* Its folder, for CLONE_INTO_CGROUP; owned by CGROUP. */
 int cgroup_fd(const Cgroup *cgroup);
-/* A folder for CLONE_INTO_CGROUP of one more process (exec): the cgroup itself, or, when the container has made
- * cgroups of its own so that no process can be in it, the one that its process INIT is in. To be closed. */
+/* A folder for CLONE_INTO_CGROUP of one more process (exec): the cgroup itself, or, when the container has
+ * made cgroups of its own so that no process can be in it, the one that its process INIT is in. To be
+ * closed. */
 int cgroup_open_for(const Cgroup *cgroup, pid_t init, int *ret, Error *err);
 
-/* Applies linux.resources, at create and for `update` (then only what is set changes; device rules only if there are
- * some). NULL: nothing. */
+/* Applies linux.resources: at create, when what no device rule allows is denied even if there are none
+ * (RESOURCES may be NULL), and for `update`, when only what is set changes. */
 int cgroup_apply(Cgroup *cgroup, const OciResources *resources, Error *err);
-/* Gives the cgroup's files to UID, so that a container with a writable cgroup file system can make its own below it. */
+/* Gives the cgroup's files to UID, so that a container with a writable cgroup file system can make its own
+ * below it. */
 int cgroup_delegate(const Cgroup *cgroup, uid_t uid, Error *err);
 
 /* SIGKILL to every process in it and below. */

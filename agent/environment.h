@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The container's environment: everything between a config.json and the execve(2) of its program, in the guest.
+ * The container's environment: everything between a config.json and the execve(2) of its program, in the
+ * guest.
  *
  * The order, and who does what in which namespaces (the "socket" is whatever agent and child talk over):
  *
@@ -12,16 +13,17 @@
  *   child   waits
  *   agent   environment_attach()       maps of ids, settings of the guest itself
  *   agent   tells the child to go on
- *   child   environment_setup()        namespaces, mounts, pivot_root, terminal, identity, look-up of the program
+ *   child   environment_setup()        namespaces, mounts, root, terminal, identity, look-up of the program
  *   child   tells the agent "ready", or the error; waits for START
  *   agent   program_limit()            rlimits and what else takes the agent's privileges
  *   agent   answers CREATE; at START tells the child to go on
- *   child   environment_exec()         startContainer hooks, late seccomp, execve; comes back only with an error
+ *   child   environment_exec()         startContainer hooks, seccomp, execve; comes back only with an error
  *
- * The child must end with _exit(). It needs nothing of the agent's but memory, descriptors 0, 1, 2 as the container
- * is to have them (any, with a terminal), and its end of the socket, O_CLOEXEC: that it closes is the sign of success.
- * The agent's root must be a mount that pivot_root(2) can leave, that is not the initial ramfs, and have /proc,
- * /sys/fs/cgroup (cgroup v2), /dev (devtmpfs) and GUEST_SHARE without nosuid, nodev or noexec.
+ * The child must end with _exit(). It needs nothing of the agent's but memory, descriptors 0, 1, 2 as the
+ * container is to have them (any, with a terminal), and its end of the socket, O_CLOEXEC: that it closes is
+ * the sign of success. The agent's root must be a mount that pivot_root(2) can leave, that is not the initial
+ * ramfs, and have /proc, /sys/fs/cgroup (cgroup v2), /dev (devtmpfs) and GUEST_SHARE without nosuid, nodev or
+ * noexec.
  */
 
 #include <stdint.h>
@@ -35,9 +37,10 @@ typedef struct EnvironmentOptions {
         const Cgroup *cgroup; /* borrowed; the one the child is cloned into; NULL (tests): no cgroup */
         const char *id;       /* for the state that startContainer hooks read; may be NULL */
         const char *bundle;
-        /* With process.terminal: called by the child once the container's root is "/" and it leads a session, as root
-         * of its user namespace. Makes a terminal in the container (terminal_open()), which becomes descriptors 0 to 2, and sends
-         * the master to the agent. environment_setup() then puts it on /dev/console. */
+        /* With process.terminal: called by the child once the container's root is "/" and it leads a
+         * session, as root of its user namespace. Makes a terminal in the container (terminal_open()),
+         * which becomes descriptors 0 to 2, and sends the master to the agent. environment_setup() then
+         * puts it on /dev/console. */
         int (*open_terminal)(void *user, Error *err);
         void *user;
 } EnvironmentOptions;

@@ -4,8 +4,8 @@
 /*
  * Namespaces of the container, and what is set in them: ids, host name, sysctls, clocks.
  *
- * The virtual machine is the container's alone. So its network namespace is the guest's, a mount namespace is made always, and a
- * setting that belongs to no namespace is one of the guest as a whole.
+ * The virtual machine is the container's alone. So its network namespace is the guest's, a mount namespace is
+ * made always, and a setting that belongs to no namespace is one of the guest as a whole.
  */
 
 #include <stdint.h>
@@ -13,8 +13,9 @@
 
 #include "common/oci/spec.h"
 
-/* CLONE_NEW... for clone3(2). Cgroup and time namespaces are not among them: the former would be rooted in the
- * agent's cgroup, and the offsets of the latter could not be set any more. A namespace with a path is refused. */
+/* CLONE_NEW... for clone3(2). Cgroup and time namespaces are not among them: the former would be rooted in
+ * the agent's cgroup, and the offsets of the latter could not be set any more. A namespace with a path is
+ * refused. */
 int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err);
 
 /* CLONE_NEW... for setns(2) with a pidfd of the container's process: all of its namespaces. */
@@ -22,14 +23,12 @@ int namespaces_join_flags(const OciLinux *linux_);
 
 /* By the agent: uid_map and gid_map of CHILD, which was cloned with CLONE_NEWUSER. */
 int namespaces_write_maps(const OciLinux *linux_, pid_t child, Error *err);
-/* Text of such a map; owned by the caller. */
-char *namespaces_format_map(const OciIdMapping *mappings, size_t n);
 
 /* By the child: root of its user namespace, if it has one, with no supplementary groups. */
 int namespaces_become_root(const OciLinux *linux_, Error *err);
 
-/* By the child, once it is in its cgroup and before its ids change: unshares cgroup and time namespaces, and writes the
- * offsets. The program is in the time namespace from its execve(2) on. */
+/* By the child, once it is in its cgroup and before its ids change: unshares cgroup and time namespaces,
+ * and writes the offsets. The program is in the time namespace from its execve(2) on. */
 int namespaces_unshare(const OciLinux *linux_, Error *err);
 
 /* What a setting belongs to. */
@@ -41,6 +40,7 @@ typedef enum SettingScope {
 /* Hostname, domainname and sysctls of that scope. Needs /proc. */
 int namespaces_write_settings(const OciSpec *spec, SettingScope scope, Error *err);
 
-/* "net.ipv4.ip_forward" or "net/ipv4/ip_forward" → "net/ipv4/ip_forward"; the first separator decides which one it
- * is ("net/ipv4/conf/eth0.100/..." keeps its dot, "net.ipv4.conf.eth0/100" gets it back). EINVAL for a name that leads elsewhere. */
+/* "net.ipv4.ip_forward" or "net/ipv4/ip_forward" → "net/ipv4/ip_forward"; the first separator decides
+ * which one it is ("net/ipv4/conf/eth0.100/..." keeps its dot, "net.ipv4.conf.eth0/100" gets it back).
+ * EINVAL for a name that leads elsewhere. */
 int namespaces_sysctl_path(const char *name, char **ret, Error *err);

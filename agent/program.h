@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * From a process object of OCI to a running program, for the container's own process (through environment.h) and for
- * those of `exec`. For the latter:
+ * From a process object of OCI to a running program, for the container's own process (through environment.h)
+ * and for those of `exec`. For the latter:
  *
  *   agent   clones a child into cgroup_open_for(); it joins the namespaces of the container's process
  *           (namespaces_join_flags()) and forks once more for the pid namespace
@@ -27,10 +27,11 @@ int program_limit(const OciProcess *process, pid_t pid, Error *err);
 int program_set_affinity(const OciProcess *process, pid_t pid, Error *err);
 
 /*
- * By the child, in the container's namespaces and root, as root of its user namespace: owner of stdio, no_new_privs,
- * seccomp (unless no_new_privs lets it wait), bounding set, umask, groups, ids, working folder, capabilities,
- * environment, and the look-up of args[0], with runc's words when there is no such program. Every descriptor above 2 becomes
- * O_CLOEXEC. SECCOMP may be NULL. PROCESS and SECCOMP are borrowed until program_free().
+ * By the child, in the container's namespaces and root, as root of its user namespace: owner of stdio,
+ * no_new_privs, seccomp (unless no_new_privs lets it wait), bounding set, umask, groups, ids, working folder,
+ * capabilities, environment, and the look-up of args[0], with runc's words when there is no such program.
+ * Every descriptor above 2 becomes O_CLOEXEC. SECCOMP may be NULL. PROCESS and SECCOMP are borrowed until
+ * program_free().
  */
 int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **ret, Error *err);
 
@@ -41,8 +42,8 @@ DEFINE_CLEANUP(Program *, program_free);
 
 /* Pure parts, for tests. */
 
-/* The environment the program gets: of equal names the last one counts, HOME is added if it is missing or empty.
- * EINVAL for an entry that is not NAME=VALUE. */
+/* The environment the program gets: of equal names the last one counts, HOME is added if it is missing or
+ * empty. EINVAL for an entry that is not NAME=VALUE. */
 int program_environment(char *const *env, const char *home, char ***ret, Error *err);
 
 /* Home folder of UID in the text of an /etc/passwd; NULL if it has none. Owned by the caller. */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/namespaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/idmap.h"
+#include "common/base/cleanup.h"
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "common/oci/names.h"
+
+/* Made by the child itself: see namespaces_clone_flags(). */
+#define UNSHARED_LATER (CLONE_NEWCGROUP | CLONE_NEWTIME)
+
+int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err) {
+        uint64_t flags = CLONE_NEWNS;
+
+        for (size_t i = 0; linux_ && i < linux_->n_namespaces; i++) {
+                const OciNamespace *namespace = &linux_->namespaces[i];
+                int flag = oci_namespace_flag(namespace->type);
+
+                if (namespace->path && *namespace->path)
+                        return error_set(err, ENOTSUP,
+                                         "linux.namespaces[%zu].path: %s is not in the virtual machine", i,
+                                         namespace->path);
+                if (flag == 0)
+                        return error_set(err, EINVAL, "linux.namespaces[%zu].type: unknown namespace \"%s\"",
+                                         i, namespace->type);
+                /* The guest's network is the container's. */
+                if (flag != CLONE_NEWNET)
+                        flags |= (uint64_t)flag;
+        }
+        *ret = flags & ~(uint64_t)UNSHARED_LATER;
+        return 0;
+}
+
+int namespaces_join_flags(const OciLinux *linux_) {
+        int flags = CLONE_NEWNS;
+
+        for (size_t i = 0; linux_ && i < linux_->n_namespaces; i++)
+                flags |= oci_namespace_flag(linux_->namespaces[i].type);
+        return flags & ~CLONE_NEWNET;
+}
+
+/* ---- ids ---- */
+
+int namespaces_write_maps(const OciLinux *linux_, pid_t child, Error *err) {
+        Idmap map = { 0 };
+
+        if (!oci_namespace(linux_, "user"))
+                return 0;
+        map.uids = linux_->uid_mappings;
+        map.n_uids = linux_->n_uid_mappings;
+        map.gids = linux_->gid_mappings;
+        map.n_gids = linux_->n_gid_mappings;
+        if (map.n_uids == 0 || map.n_gids == 0)
+                return error_set(err, EINVAL,
+                                 "linux.uidMappings, linux.gidMappings: a user namespace takes both");
+        if (idmap_write(&map, child, err) < 0)
+                return error_prefix(err, "linux.uidMappings, linux.gidMappings");
+        return 0;
+}
+
+int namespaces_become_root(const OciLinux *linux_, Error *err) {
+        if (!oci_namespace(linux_, "user"))
+                return 0;
+        if (setresgid(0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresuid(0, 0, 0) < 0)
+                return error_errno(err, "becoming root of the user namespace (is id 0 mapped?)");
+        return 0;
+}
+
+/* ---- namespaces of the second hour ---- */
+
+static void add_offset(StrBuf *b, const char *clock, const OciTimeOffset *offset) {
+        if (offset)
+                strbuf_printf(b, "%s %lld %u\n", clock, (long long)offset->secs, offset->nanosecs);
+}
+
+static int write_time_offsets(const OciTimeOffsets *offsets, Error *err) {
+        cleanup_strbuf StrBuf b = { 0 };
+
+        add_offset(&b, "monotonic", offsets->monotonic);
+        add_offset(&b, "boottime", offsets->boottime);
+        if (b.length == 0)
+                return 0;
+        return file_write(AT_FDCWD, "/proc/self/timens_offsets", b.data, err);
+}
+
+int namespaces_unshare(const OciLinux *linux_, Error *err) {
+        if (oci_namespace(linux_, "cgroup") && unshare(CLONE_NEWCGROUP) < 0)
+                return error_errno(err, "making a cgroup namespace");
+        if (!oci_namespace(linux_, "time"))
+                return 0;
+        if (unshare(CLONE_NEWTIME) < 0)
+                return error_errno(err, "making a time namespace");
+        if (linux_->time_offsets && write_time_offsets(linux_->time_offsets, err) < 0)
+                return error_prefix(err, "linux.timeOffsets");
+        return 0;
+}
+
+/* ---- settings ---- */
+
+int namespaces_sysctl_path(const char *name, char **ret, Error *err) {
+        cleanup_free char *path = xstrdup(name);
+        size_t first = strcspn(name, "./");
+
+        if (name[first] == '.')
+                for (char *p = path; *p; p++)
+                        *p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
+        for (const char *p = path;; p++) {
+                size_t n = strcspn(p, "/");
+
+                if (n == 0 || (n == 1 && *p == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+                        return error_set(err, EINVAL, "linux.sysctl: \"%s\" is not the name of a setting",
+                                         name);
+                p += n;
+                if (!*p)
+                        break;
+        }
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+/* Settings that a namespace of the container has for itself; all others there are one of in the guest. */
+static SettingScope sysctl_scope(const OciLinux *linux_, const char *path) {
+        static const char *const ipc[] = { "kernel/msg", "kernel/sem", "kernel/shm", "fs/mqueue/" };
+
+        if (oci_namespace(linux_, "uts") &&
+            (streq(path, "kernel/hostname") || streq(path, "kernel/domainname")))
+                return SETTING_NAMESPACE;
+        if (oci_namespace(linux_, "user") && str_after(path, "user/"))
+                return SETTING_NAMESPACE;
+        for (size_t i = 0; i < ELEMENTS_OF(ipc); i++)
+                if (oci_namespace(linux_, "ipc") && str_after(path, ipc[i]))
+                        return SETTING_NAMESPACE;
+        return SETTING_GUEST;
+}
+
+static int write_sysctls(const OciLinux *linux_, SettingScope scope, Error *err) {
+        for (size_t i = 0; i < linux_->sysctl.count; i++) {
+                cleanup_free char *path = NULL, *file = NULL;
+
+                if (namespaces_sysctl_path(linux_->sysctl.keys[i], &path, err) < 0)
+                        return -err->code;
+                if (sysctl_scope(linux_, path) != scope)
+                        continue;
+                file = xasprintf("/proc/sys/%s", path);
+                if (file_write(AT_FDCWD, file, linux_->sysctl.values[i], err) < 0)
+                        return error_prefix(err, "linux.sysctl");
+        }
+        return 0;
+}
+
+int namespaces_write_settings(const OciSpec *spec, SettingScope scope, Error *err) {
+        bool names = (oci_namespace(spec->linux_, "uts") != NULL) == (scope == SETTING_NAMESPACE);
+
+        if (names && spec->hostname && *spec->hostname &&
+            sethostname(spec->hostname, strlen(spec->hostname)) < 0)
+                return error_errno(err, "hostname");
+        if (names && spec->domainname && *spec->domainname &&
+            setdomainname(spec->domainname, strlen(spec->domainname)) < 0)
+                return error_errno(err, "domainname");
+        return spec->linux_ ? write_sysctls(spec->linux_, scope, err) : 0;
+}
