@@ -301,6 +301,10 @@ static int bring_up(Creation *c, Error *err) {
                 return explain_end(c, err);
         if (r >= 0)
                 r = run_hooks(c, err);
+        /* from here on the shim's word says whether there is a container, and its end without us undoes all */
+        c->made.container->record->complete = true;
+        if (r >= 0)
+                r = record_write(c->made.container->entry->dir, c->made.container->record, err);
         if (r < 0)
                 return r;
         r = client_request(c->made.shim.boss, FRAME_CREATE, NULL, NULL, timeout, &reply, err);
@@ -334,7 +338,6 @@ static int complete(Creation *c, Error *err) {
                 r = console_socket_send(c->console_socket, &c->made.terminal, err);
         if (r < 0)
                 return r;
-        container->record->complete = true;
         r = record_write(container->entry->dir, container->record, err);
         if (r >= 0)
                 r = container_refresh(container, err);

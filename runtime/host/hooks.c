@@ -47,7 +47,7 @@ static int become_hook(void *user, Error *err) {
         if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
                 return error_errno(err, "close_range");
         execve(child->hook->path, argv, child->hook->env ? child->hook->env : environ);
-        return error_errno(err, "%s", child->hook->path);
+        return error_set(err, errno, "%s", strerror(errno)); /* spawn() names the program */
 }
 
 /* Takes in what is there; what is beyond the limit is read and dropped, so that the hook does not wait for it. */
@@ -81,14 +81,21 @@ static bool wait_for_end(int pidfd, int output_fd, int64_t timeout, StrBuf *outp
         }
 }
 
+/* What a hook printed, fit for the middle of a line. Owned by the caller. */
+static char *one_line(const StrBuf *output) {
+        cleanup_free char *text = xstrndup(output->data ? output->data : "", output->length), *joined = NULL;
+        cleanup_strv char **lines = strv_split(text, "\r\n");
+
+        joined = strv_join(lines, " | ");
+        return str_printable(joined, strlen(joined), OUTPUT_MAX);
+}
+
 static int judge(const OciHook *hook, int status, StrBuf *output, Error *err) {
         cleanup_free char *said = NULL;
 
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return 0;
-        while (output->length > 0 && output->data[output->length - 1] == '\n')
-                output->length--;
-        said = str_printable(output->data ? output->data : "", output->length, OUTPUT_MAX);
+        said = one_line(output);
         if (WIFSIGNALED(status))
                 return error_set(err, EIO, "%s: killed by signal %d%s%s", hook->path, WTERMSIG(status),
                                  *said ? "; it said: " : "", said);

@@ -6,6 +6,7 @@
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "runtime/store/process.h"
 
 #define RECORD_MAX (8U << 20)
 
@@ -62,6 +63,20 @@ int record_write(int dir, const Record *record, Error *err) {
         cleanup_free char *text = json_to_text(record_fields, record, true);
 
         return file_write_atomic(dir, STATE_RECORD, text, strlen(text), 0600, err);
+}
+
+bool record_is_whole(int dir) {
+        cleanup_error Error ignored = { 0 };
+        cleanup(record_freep) Record *record = NULL;
+        ShimStatus status;
+        bool created;
+
+        if (record_read(dir, &record, &ignored) < 0 || !record->complete ||
+            shim_status_read(dir, &status, &ignored) < 0)
+                return false;
+        created = status.status && !streq(status.status, "creating");
+        json_clear(shim_status_fields, &status);
+        return created || process_is_alive((pid_t)record->pid, record->pid_start);
 }
 
 int shim_status_read(int dir, ShimStatus *ret, Error *err) {

@@ -26,7 +26,7 @@ typedef struct Record {
         char *id;
         int64_t pid;        /* the shim's; 0: not started */
         uint64_t pid_start; /* see process.h */
-        bool complete;      /* create came to its end */
+        bool complete;      /* all that the runtime makes is made: what there is now, the shim says */
         char *bundle;       /* absolute */
         char *rootfs;       /* absolute */
         char *created;      /* RFC 3339, nanoseconds */
@@ -44,6 +44,9 @@ int record_read(int dir, Record **ret, Error *err);
 int record_write(int dir, const Record *record, Error *err);
 Record *record_free(Record *record);
 DEFINE_CLEANUP(Record *, record_free);
+
+/* Whether there is a container, and not only what an interrupted create left in the folder. */
+bool record_is_whole(int dir);
 
 /* status.json; *ret is zeroed first, and stays so when there is none (json_clear() with shim_status_fields). */
 int shim_status_read(int dir, ShimStatus *ret, Error *err);

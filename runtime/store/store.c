@@ -114,18 +114,10 @@ static int lock_root(const char *root, int *ret, Error *err) {
         return 0;
 }
 
-/* Whether a folder whose lock is free belongs to a container. */
-static bool is_whole(const StoreEntry *entry) {
-        cleanup_error Error error = { 0 };
-        cleanup(record_freep) Record *record = NULL;
-
-        return record_read(entry->dir, &record, &error) >= 0 && record->complete;
-}
-
 static int take_existing(StoreEntry *entry, Error *err) {
         if (open_folder(entry, err) < 0)
                 return -err->code;
-        if (try_lock(entry) != 0 || is_whole(entry))
+        if (try_lock(entry) != 0 || record_is_whole(entry->dir))
                 return oci_error_exists(err);
         return STORE_STALE;
 }
