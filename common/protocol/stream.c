@@ -244,8 +244,6 @@ static ssize_t sink_write(StreamSink *sink) {
 }
 
 static void sink_update(StreamSink *sink) {
-        cleanup_error Error error = { 0 };
-
         if (sink->done)
                 return;
         if (sink_queued(sink) == 0) {
