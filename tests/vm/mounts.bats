@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The root file system and all kinds of mounts: one container looks at many of them.
+
+load ../lib/common
+
+setup_file() {
+        need_vm
+        test_begin "$BATS_FILE_TMPDIR"
+        export SEEN=$BATS_FILE_TMPDIR/seen STATUS=$BATS_FILE_TMPDIR/status
+        export HOST=$BATS_FILE_TMPDIR/host
+        make_bundle
+        mkdir -p "$HOST"/{rw,ro,tree/sub,shadow,nosuid} rootfs/existing
+        echo from-host >"$HOST/rw/file"
+        echo read-only >"$HOST/ro/file"
+        echo outer >"$HOST/tree/file"
+        mount -t tmpfs inner "$HOST/tree/sub"
+        echo inner >"$HOST/tree/sub/file"
+        echo 'nameserver 192.0.2.53' >"$HOST/resolv.conf"
+        echo hidden >rootfs/existing/file
+        echo link-target >rootfs/etc/real
+        ln -s /etc/real rootfs/etc/link
+        mkdir -p rootfs/var/lib
+        ln -s /var/lib rootfs/var/alias
+        cp rootfs/bin/busybox "$HOST/nosuid/busybox"
+        edit '.mounts += [
+                {destination: "/rw", type: "bind", source: "\($host)/rw", options: ["rbind", "rw"]},
+                {destination: "/ro", type: "bind", source: "\($host)/ro", options: ["rbind", "ro"]},
+                {destination: "/tree", type: "bind", source: "\($host)/tree", options: ["rbind", "rro"]},
+                {destination: "/flat", type: "bind", source: "\($host)/tree", options: ["bind", "ro"]},
+                {destination: "/etc/resolv.conf", type: "bind", source: "\($host)/resolv.conf", options: ["bind", "ro"]},
+                {destination: "/etc/link", type: "bind", source: "\($host)/resolv.conf", options: ["bind", "ro"]},
+                {destination: "/new/deep/folder", type: "bind", source: "\($host)/rw", options: ["bind"]},
+                {destination: "/var/alias/there", type: "bind", source: "\($host)/rw", options: ["bind"]},
+                {destination: "/nosuid", type: "bind", source: "\($host)/nosuid", options: ["bind", "nosuid", "nodev", "noexec", "relatime"]},
+                {destination: "/existing", type: "tmpfs", source: "tmpfs", options: ["size=1m", "mode=1770", "uid=3", "gid=4", "nosuid", "noexec"]},
+                {destination: "/copied", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]},
+                {destination: "/no-source", type: "tmpfs"},
+                {destination: "/shared", type: "bind", source: "\($host)/rw", options: ["bind", "rshared"]},
+                {destination: "/cgroup-rw", type: "cgroup2", source: "cgroup", options: ["rw"]}
+        ]' --arg host "$HOST"
+        mkdir -p rootfs/copied
+        echo copied >rootfs/copied/file
+        cat >rootfs/bin/probe <<'PROBE'
+#!/bin/sh
+section() { echo "== $1"; }
+try() { "$@" >/dev/null 2>&1 && echo yes || echo no; }
+section mountinfo; cat /proc/self/mountinfo
+section rw; cat /rw/file; try sh -c 'echo from-guest >/rw/new'
+section ro; cat /ro/file; try sh -c 'echo x >/ro/new'
+section tree; cat /tree/file /tree/sub/file; try sh -c 'echo x >/tree/new'; try sh -c 'echo x >/tree/sub/new'
+section flat; cat /flat/file; cat /flat/sub/file 2>/dev/null || echo nothing
+section file; cat /etc/resolv.conf; try sh -c 'echo x >>/etc/resolv.conf'
+section link; cat /etc/link; ls -ld /etc/real >/dev/null && cat /etc/real
+section deep; cat /new/deep/folder/file
+section alias; cat /var/lib/there/file
+section flags; try /nosuid/busybox true
+section tmpfs; stat -c '%a %u %g' /existing; ls /existing | wc -l; df -k /existing | awk 'NR == 2 { print $2 }'; try dd if=/dev/zero of=/existing/big bs=1k count=2048
+section copied; cat /copied/file; try sh -c 'echo x >/copied/file'
+section no-source; try sh -c 'echo x >/no-source/file'
+section root; try sh -c 'echo guest-wrote >/made'; stat -f -c %T / 2>/dev/null
+section cgroup; try mkdir /cgroup-rw/child; try mkdir /sys/fs/cgroup/child
+section kinds; awk '{ print $5, $(NF - 2) }' /proc/self/mountinfo
+section dev; ls -l /dev
+section shm; df -k /dev/shm | awk 'NR == 2 { print $2 }'; stat -c %a /dev/shm
+section mqueue; ls -d /dev/mqueue
+section links; readlink /dev/fd /dev/stdin /dev/stdout /dev/stderr /dev/ptmx
+section masked; cat /proc/kcore | head -c 1 | wc -c; ls /sys/firmware | wc -l; cat /proc/timer_list | wc -c
+section readonly; try sh -c 'echo 1 >/proc/sys/vm/overcommit_memory'; try sh -c 'echo h >/proc/sysrq-trigger'
+section sys; try mkdir /sys/fs/cgroup/x; try sh -c 'echo >/sys/kernel/mm/ksm/run'
+section wait; echo ready; read -r go; cat /rw/later; echo "$go"
+section end
+PROBE
+        chmod +x rootfs/bin/probe
+        args probe
+        mkfifo "$BATS_FILE_TMPDIR/in"
+        carrel run "$CT" <"$BATS_FILE_TMPDIR/in" >"$SEEN" 2>"$SEEN.err" &
+        exec 9>"$BATS_FILE_TMPDIR/in"
+        sleep_until 60 grep -q '^ready$' "$SEEN" || fail "the probe did not get there: $(cat "$SEEN.err")"
+        # changes on the host while the guest runs
+        echo later >"$HOST/rw/later"
+        cat "$HOST/rw/new" >"$BATS_FILE_TMPDIR/new-while-running" || true
+        echo go >&9
+        exec 9>&-
+        local status=0
+        wait $! || status=$?
+        echo "$status" >"$STATUS"
+        umount "$HOST/tree/sub"
+}
+
+setup() {
+        need_vm
+}
+
+teardown() {
+        :
+}
+
+teardown_file() {
+        umount "$HOST/tree/sub" 2>/dev/null || true
+        test_end
+}
+
+section() {
+        sed -n "/^== $1\$/,/^== /{/^== /d;p}" "$SEEN"
+}
+
+@test "it ran to its end" {
+        assert_equal "$(cat "$STATUS") $(tail -n 1 "$SEEN")" '0 == end'
+}
+
+@test "a read-write bind: both ways, while it runs" {
+        assert_equal "$(section rw)" $'from-host\nyes'
+        assert_equal "$(cat "$BATS_FILE_TMPDIR/new-while-running")" from-guest
+        assert_equal "$(section wait)" $'ready\nlater\ngo'
+}
+
+@test "a read-only bind" {
+        assert_equal "$(section ro)" $'read-only\nno'
+        [ ! -e "$HOST/ro/new" ]
+}
+
+@test "a recursive bind, recursively read-only" {
+        assert_equal "$(section tree)" $'outer\ninner\nno\nno'
+}
+
+@test "a bind that is not recursive" {
+        assert_equal "$(section flat)" $'outer\nnothing'
+}
+
+@test "a file, read-only" {
+        assert_equal "$(section file)" $'nameserver 192.0.2.53\nno'
+}
+
+@test "onto a symbolic link: its target is mounted over, within the root" {
+        assert_equal "$(section link)" $'nameserver 192.0.2.53\nnameserver 192.0.2.53'
+        assert_equal "$(section alias)" from-host
+}
+
+@test "a mount point that is not there is made" {
+        assert_equal "$(section deep)" from-host
+}
+
+@test "nosuid, nodev, noexec, relatime" {
+        assert_equal "$(section flags)" no
+        section mountinfo | awk '$5 == "/nosuid" { print $6 }' | grep -q 'nosuid' 
+        section mountinfo | awk '$5 == "/nosuid" { print $6 }' | grep -q 'nodev.*noexec\|noexec.*nodev'
+}
+
+@test "tmpfs: size, mode, owner" {
+        assert_equal "$(section tmpfs)" $'1770 3 4\n0\n1024\nno'
+}
+
+@test "tmpfs with a copy of what was there" {
+        assert_equal "$(section copied)" $'copied\nyes'
+        assert_equal "$(cat "$BUNDLE/rootfs/copied/file")" copied
+}
+
+@test "tmpfs without a source" {
+        assert_equal "$(section no-source)" yes
+}
+
+@test "the root file system can be written, the host sees it" {
+        assert_equal "$(section root | head -n 1)" yes
+        assert_equal "$(cat "$BUNDLE/rootfs/made")" guest-wrote
+}
+
+@test "cgroup: read-only where asked for" {
+        assert_equal "$(section cgroup)" $'yes\nno'
+}
+
+@test "proc, sysfs, devpts, mqueue, shm" {
+        local expected
+        for expected in '/proc proc' '/sys sysfs' '/dev/pts devpts' '/dev/mqueue mqueue' '/dev/shm tmpfs' '/dev tmpfs'; do
+                section kinds | grep -qx "$expected" || fail "no $expected"
+        done
+        assert_equal "$(section shm)" $'65536\n1777'
+}
+
+@test "devices and links that every container has" {
+        local name
+        for name in null zero full random urandom tty; do
+                section dev | grep -q "^crw-rw-rw-.* $name\$" || fail "no /dev/$name"
+        done
+        assert_equal "$(section links)" $'/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx'
+}
+
+@test "masked and read-only paths" {
+        assert_equal "$(section masked)" $'0\n0\n0'
+        assert_equal "$(section readonly)" $'no\nno'
+}
+
+@test "a read-only root, with what may be written in it" {
+        cd "$BUNDLE"
+        cp config.json all.json
+        cp "$TESTS/lib/config.json" config.json
+        edit '.root.readonly = true'
+        mount_entry '{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}'
+        script 'echo x >/file 2>/dev/null && echo root; echo x >/tmp/file && echo tmp; echo x >/dev/null && echo null'
+        run_carrel run "$CT-2"
+        assert_equal "$output" $'tmp\nnull'
+        [ ! -e rootfs/file ]
+}
+
+@test "rootfsPropagation and private binds" {
+        cd "$BUNDLE"
+        cp "$TESTS/lib/config.json" config.json
+        edit '.linux.rootfsPropagation = "rshared"
+                | .mounts += [{destination: "/priv", type: "bind", source: $host, options: ["rbind", "rprivate"]},
+                              {destination: "/slave", type: "bind", source: $host, options: ["rbind", "rslave"]}]' --arg host "$HOST/rw"
+        script 'grep -E " (/|/priv|/slave) " /proc/self/mountinfo'
+        run_carrel run "$CT-3"
+        [[ $(awk '$5 == "/"' <<<"$output") = *shared:* ]] || fail "$output"
+        [[ $(awk '$5 == "/priv"' <<<"$output") != *shared:* ]] || fail "$output"
+}
