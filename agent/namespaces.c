@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <unistd.h>
 
 #include "agent/idmap.h"
@@ -106,6 +107,26 @@ int namespaces_unshare(const OciLinux *linux_, Error *err) {
 }
 
 /* ---- settings ---- */
+
+int namespaces_set_personality(const OciLinux *linux_, Error *err) {
+        const OciPersonality *p = linux_ ? linux_->personality : NULL;
+        unsigned long value = PER_LINUX;
+
+        if (!p)
+                return 0;
+        if (streq(p->domain, "LINUX32"))
+                value = PER_LINUX32;
+        else if (!streq(p->domain, "LINUX"))
+                return error_set(err, EINVAL, "linux.personality.domain: unknown domain \"%s\"",
+                                 p->domain ? p->domain : "");
+        if (p->flags && *p->flags)
+                return error_set(err, EINVAL,
+                                 "linux.personality.flags: the specification defines none, found \"%s\"",
+                                 *p->flags);
+        if (personality(value) < 0)
+                return error_errno(err, "linux.personality");
+        return 0;
+}
 
 int namespaces_sysctl_path(const char *name, char **ret, Error *err) {
         cleanup_free char *path = xstrdup(name);

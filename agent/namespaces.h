@@ -31,6 +31,9 @@ int namespaces_become_root(const OciLinux *linux_, Error *err);
  * and writes the offsets. The program is in the time namespace from its execve(2) on. */
 int namespaces_unshare(const OciLinux *linux_, Error *err);
 
+/* By the agent, for itself and so for all that it clones: linux.personality. */
+int namespaces_set_personality(const OciLinux *linux_, Error *err);
+
 /* What a setting belongs to. */
 typedef enum SettingScope {
         SETTING_GUEST,     /* by the agent */
