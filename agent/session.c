@@ -208,6 +208,7 @@ static void on_child(pid_t pid, int status, void *user) {
 
 static void protocol_error(Session *session, const Error *error) {
         log_error("the host broke the protocol: %s", error->message);
+        session->ended = true;
         loop_quit(session->loop, 0);
 }
 
@@ -224,6 +225,8 @@ static void on_frame(Channel *channel, const Frame *frame, void *user) {
         cleanup_error Error error = { 0 };
         Session *session = user;
 
+        if (session->ended)
+                return;
         if (frame->type >= FRAME_DATA) {
                 on_stream_frame(session, frame);
         } else if (frame->type < FRAME_CREATE || frame->seq == 0) {
@@ -239,6 +242,7 @@ static void on_end(Channel *channel, const char *why, void *user) {
 
         (void)channel;
         log_warning("the channel ended%s%s", why ? ": " : "", why ? why : "");
+        session->ended = true;
         loop_quit(session->loop, 0);
 }
 

@@ -26,6 +26,7 @@ typedef struct Session {
         ProcessTable processes;
         Container *container;
         bool test;
+        bool ended; /* the host broke the protocol or is gone: nothing is done any more */
 
         int memory_events; /* descriptor of the container's cgroup; -1 */
         LoopSource *memory_watch;

@@ -28,6 +28,48 @@ TYPES = {
 NAMES = {number: name for name, number in TYPES.items()}
 
 
+CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID",
+                "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+                "CAP_AUDIT_WRITE"]
+APPLETS = ["sh", "true", "false", "echo", "cat", "sleep", "ps", "id", "stty", "head", "sha256sum", "dd", "kill", "ls",
+           "mount", "tty", "env", "pwd", "yes", "od", "wc", "hostname", "date", "touch", "seq", "setsid", "test", "tail"]
+
+
+def process(*args, terminal=False, capabilities=CAPABILITIES, **more):
+    """A process object of OCI."""
+    return {"args": list(args), "cwd": "/", "env": ["PATH=/bin", "TERM=xterm"], "user": {"uid": 0, "gid": 0},
+            "terminal": terminal,
+            "capabilities": {kind: capabilities for kind in ("bounding", "effective", "permitted")}, **more}
+
+
+def config(program, namespaces=("pid", "mount", "uts", "ipc", "network"), **more):
+    """A config.json with the mounts engines ask for."""
+    return {
+        "ociVersion": "1.1.0", "root": {"path": "/run/carrel/share/rootfs"}, "process": program, "hostname": "desk",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755"]},
+            {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
+             "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "noexec", "nodev"]},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
+        ],
+        "linux": {"namespaces": [{"type": kind} for kind in namespaces]}, **more,
+    }
+
+
+def make_share(folder):
+    """A share with a busybox root file system in it."""
+    busybox = shutil.which("busybox")
+    bin_folder = os.path.join(folder, "rootfs", "bin")
+    os.makedirs(bin_folder)
+    for name in ("proc", "dev", "sys", "tmp", "etc", "root"):
+        os.mkdir(os.path.join(folder, "rootfs", name))
+    shutil.copy(busybox, bin_folder)
+    for name in APPLETS:
+        os.symlink("busybox", os.path.join(bin_folder, name))
+
+
 class AgentError(Exception):
     """An ERROR frame."""
 
