@@ -213,10 +213,9 @@ static void report_lack(const KernelLack *lack, unsigned hard, DoctorReport *rep
                           *title = xasprintf("CONFIG_%s", o->name);
         cleanup_free char *fix = xasprintf("set CONFIG_%s=%c", o->name, o->unwanted ? 'n' : 'y');
 
-        doctor_add(report, is_hard(lack, hard) ? DOCTOR_FAIL : DOCTOR_WARN, code, title, fix,
-                   "%s, matters for %s: %s",
+        doctor_add(report, is_hard(lack, hard) ? DOCTOR_FAIL : DOCTOR_WARN, code, title, fix, "%s (%s): %s",
                    o->unwanted          ? "on, should be off"
-                   : lack->found == 'm' ? "only a module, which the guest does not load"
+                   : lack->found == 'm' ? "only a module"
                                         : "off",
                    kernel_use_words(o->uses), o->why);
 }

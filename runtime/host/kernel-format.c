@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -162,8 +163,7 @@ static int read_elf(const ByteSource *s, KernelFormat *f, Error *err) {
         Elf64_Ehdr header;
 
         if (!byte_source_read(s, 0, &header, sizeof(header)))
-                return error_set(err, EINVAL, "a damaged ELF file: only %llu bytes long",
-                                 (unsigned long long)s->size);
+                return error_set(err, EINVAL, "a damaged ELF file: only %" PRIu64 " bytes long", s->size);
         if (check_elf_header(&header, err) < 0)
                 return -err->code;
         if (!byte_source_read(s, header.e_phoff, segments, header.e_phnum * sizeof(segments[0])))
@@ -175,9 +175,9 @@ static int read_elf(const ByteSource *s, KernelFormat *f, Error *err) {
                         return error_set(err, EINVAL, "an ordinary program, not a kernel");
                 if (p->p_type == PT_LOAD && (p->p_offset > s->size || p->p_filesz > s->size - p->p_offset))
                         return error_set(err, EINVAL,
-                                         "a truncated ELF file: segment %u ends at byte %llu of %llu", i,
-                                         (unsigned long long)(p->p_offset + p->p_filesz),
-                                         (unsigned long long)s->size);
+                                         "a truncated ELF file: segment %u ends at byte %" PRIu64
+                                         " of %" PRIu64,
+                                         i, p->p_offset + p->p_filesz, s->size);
                 if (p->p_type == PT_NOTE && read_notes(s, p, f, err) < 0)
                         return -err->code;
         }
@@ -219,8 +219,9 @@ static int read_payload(const ByteSource *s, const uint8_t *head, uint64_t kerne
 
         if (offset > s->size || length > s->size - offset)
                 return error_set(err, EINVAL,
-                                 "a truncated bzImage: the packed kernel ends at byte %llu of %llu",
-                                 (unsigned long long)(offset + length), (unsigned long long)s->size);
+                                 "a truncated bzImage: the packed kernel ends at byte %" PRIu64
+                                 " of %" PRIu64,
+                                 offset + length, s->size);
         f->payload_offset = offset;
         f->payload_length = length;
         return 0;
@@ -242,8 +243,9 @@ static int read_bzimage(const ByteSource *s, const uint8_t *head, KernelFormat *
                                  f->protocol >> 8, f->protocol & 0xff);
         if (kernel + size > s->size)
                 return error_set(err, EINVAL,
-                                 "a truncated bzImage: its header says %llu bytes, the file has %llu",
-                                 (unsigned long long)(kernel + size), (unsigned long long)s->size);
+                                 "a truncated bzImage: its header says %" PRIu64
+                                 " bytes, the file has %" PRIu64,
+                                 kernel + size, s->size);
         xloadflags = get16(head + SETUP_XLOADFLAGS);
         f->entry_64 = xloadflags & XLF_KERNEL_64;
         f->efi_handover = xloadflags & XLF_EFI_HANDOVER_64;

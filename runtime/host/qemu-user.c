@@ -20,16 +20,15 @@ static bool find_in_text(char *text, const char *name, QemuUser *ret) {
         char *rest = text;
 
         while (rest && *rest) {
-                char *line = strsep(&rest, "\n");
-                const char *found_name = strsep(&line, ":"), *uid, *gid;
+                char *line = strsep(&rest, "\n"), *fields[4] = { NULL };
                 uint64_t u, g;
 
-                strsep(&line, ":");
-                uid = strsep(&line, ":");
-                gid = strsep(&line, ":");
-                if (!uid || !gid || !(streq(found_name, name) || streq(uid, name)))
+                for (size_t i = 0; i < ELEMENTS_OF(fields) && line; i++)
+                        fields[i] = strsep(&line, ":");
+                if (!fields[3] || !(streq(fields[0], name) || streq(fields[2], name)))
                         continue;
-                if (!str_to_u64(uid, 10, UINT32_MAX - 1, &u) || !str_to_u64(gid, 10, UINT32_MAX - 1, &g))
+                if (!str_to_u64(fields[2], 10, UINT32_MAX - 1, &u) ||
+                    !str_to_u64(fields[3], 10, UINT32_MAX - 1, &g))
                         continue;
                 *ret = (QemuUser){ .uid = (uint32_t)u, .gid = (uint32_t)g };
                 return true;

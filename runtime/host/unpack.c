@@ -210,7 +210,7 @@ static int unpack_lz4(const uint8_t *data, size_t length, Output *o, Error *err)
                         break;
                 n = LZ4_decompress_safe((const char *)data + at + 4, (char *)block, (int)size,
                                         (int)LZ4_BLOCK);
-                if (n < 0)
+                if (n <= 0)
                         return error_set(err, EINVAL, "LZ4 data are damaged");
                 while (o->room - o->length < (size_t)n)
                         if (!output_grow(o))
