@@ -9,9 +9,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/mount-point.h"
 #include "agent/mounts.h"
 #include "common/base/mem.h"
-#include "common/base/path.h"
 #include "common/base/str.h"
 
 /* A device node as it is to be. */
@@ -103,7 +103,7 @@ static int open_folder(int root, const char *path, const char **ret_name, Error 
         if (!slash || !slash[1])
                 return error_set(err, EINVAL, "%s: not the path of a device", path);
         *slash = '\0';
-        fd = path_make_in_root(root, *folder ? folder : "/", false, 0755, err);
+        fd = mount_point_open(root, *folder ? folder : "/", false, err);
         if (fd >= 0)
                 *ret_name = strrchr(path, '/') + 1;
         return fd;
@@ -169,7 +169,7 @@ static int make_node(const Node *node, int root, bool bind, Error *err) {
 }
 
 static int make_links(int root, Error *err) {
-        cleanup_close int dev = path_make_in_root(root, "/dev", false, 0755, err);
+        cleanup_close int dev = mount_point_open(root, "/dev", false, err);
 
         if (dev < 0)
                 return dev;
@@ -206,7 +206,7 @@ int devices_mount_console(int root, Error *err) {
 
         if (terminal < 0)
                 return error_prefix(err, "/dev/console");
-        place = path_make_in_root(root, "/dev/console", true, 0600, err);
+        place = mount_point_open(root, "/dev/console", true, err);
         if (place < 0)
                 return error_prefix(err, "/dev/console");
         return mount_attach(terminal, place, err);

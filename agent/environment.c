@@ -29,6 +29,7 @@
 
 #include "agent/caps.h"
 #include "agent/devices.h"
+#include "agent/mount-point.h"
 #include "agent/mounts.h"
 #include "agent/namespaces.h"
 #include "agent/program.h"
@@ -37,7 +38,6 @@
 #include "agent/start-hooks.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
-#include "common/base/path.h"
 #include "common/base/str.h"
 
 /* Where the agent keeps idmapped mounts for the child to bind. */
@@ -154,7 +154,7 @@ static int make_working_folder(const OciProcess *process, int root, Error *err) 
 
         if (!process->cwd || !*process->cwd)
                 return 0;
-        fd = path_make_in_root(root, process->cwd, false, 0755, err);
+        fd = mount_point_open(root, process->cwd, false, err);
         if (fd < 0)
                 return error_prefix(err, "process.cwd");
         close(fd);

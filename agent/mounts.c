@@ -11,6 +11,7 @@
 #include "agent/copy-tree.h"
 #include "agent/idmap.h"
 #include "agent/mount-options.h"
+#include "agent/mount-point.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
@@ -359,13 +360,13 @@ static int open_target(const PlannedMount *m, int fd, int root, Error *err) {
 
         if (fstat(fd, &st) < 0)
                 return error_errno(err, "the new mount");
-        target = path_make_in_root(root, m->mount->destination, !S_ISDIR(st.st_mode), 0755, err);
-        if (target == -EISDIR || (target == -ENOTDIR && S_ISDIR(st.st_mode)))
-                return error_set(err, ENOTDIR,
-                                 "a file goes on a file and a folder on a folder: not a directory");
-        if (target < 0)
-                return error_prefix(err, "mount point");
-        return target;
+        target = mount_point_open(root, m->mount->destination, !S_ISDIR(st.st_mode), err);
+        /* "not a directory" is what engines look for, to give their user a hint. */
+        if (target == -ENOTDIR)
+                return error_set(
+                        err, ENOTDIR,
+                        "a file can be mounted on a file only, a folder on a folder: not a directory");
+        return target < 0 ? error_prefix(err, "mount point") : target;
 }
 
 static int make_mount(const MountPlan *plan, PlannedMount *m, int *root, Error *err) {

@@ -128,6 +128,8 @@ static int judge(Run *run, bool in_time, Error *err) {
                                  (long long)hook->timeout.value);
         if (status == 0)
                 return 0;
+        while (run->said.length > 0 && run->said.data[run->said.length - 1] == '\n')
+                run->said.length--;
         said = str_printable(run->said.data ? run->said.data : "", run->said.length, HOOK_OUTPUT_MAX);
         return error_set(err, ECANCELED, "%s: exit status %d: %s", hook->path, wait_status_to_exit(status),
                          said);

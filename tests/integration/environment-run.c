@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Runs a container on this machine, with the agent's own modules but without an agent, shim or virtual machine:
+ * Runs a container on this machine, with the agent's own modules but without an agent, shim or virtual
+ * machine:
  *
  *   environment-run CONFIG.json      (root.path is relative to the working folder)
  *
- * Exit status: that of the program, or 125 with the error on stderr.
- * The host is left alone as long as the bundle asks for uts, ipc and pid namespaces.
+ * Exit status: that of the program, or 125 with the error on stderr. The host is left alone as long as the
+ * bundle asks for uts, ipc and pid namespaces.
  */
 
 #include <errno.h>
@@ -160,10 +161,11 @@ static int follow(Run *run, Error *err) {
 }
 
 static void copy_terminal(const Run *run) {
+        struct pollfd p = { .fd = run->master, .events = POLLIN };
         char chunk[4096];
         ssize_t n;
 
-        while (run->master >= 0 && (n = read(run->master, chunk, sizeof(chunk))) > 0)
+        while (run->master >= 0 && poll(&p, 1, -1) > 0 && (n = read(run->master, chunk, sizeof(chunk))) > 0)
                 if (write(1, chunk, (size_t)n) < n)
                         break;
 }
