@@ -229,6 +229,33 @@ static void find_old_network(const OciSpec *spec, Report *r) {
                 found(r, "linux.resources.network");
 }
 
+static void find_block_io(const OciSpec *spec, Report *r) {
+        const OciResources *resources = resources_of(spec);
+        const OciBlockIo *b = resources ? resources->block_io : NULL;
+
+        if (b && (b->weight.value > 0 || b->leaf_weight.value > 0 || b->n_weight_device > 0 ||
+                  b->n_throttle_read_bps > 0 || b->n_throttle_write_bps > 0 || b->n_throttle_read_iops > 0 ||
+                  b->n_throttle_write_iops > 0))
+                found(r, "linux.resources.blockIO");
+        for (size_t i = 0; resources && i < resources->unified.count; i++)
+                if (str_after(resources->unified.keys[i], "io.")) {
+                        cleanup_free char *key = shown(resources->unified.keys[i]);
+
+                        found(r, "linux.resources.unified: %s", key);
+                }
+}
+
+static void find_unified_cpuset(const OciSpec *spec, Report *r) {
+        const OciResources *resources = resources_of(spec);
+
+        for (size_t i = 0; resources && i < resources->unified.count; i++)
+                if (str_after(resources->unified.keys[i], "cpuset.")) {
+                        cleanup_free char *key = shown(resources->unified.keys[i]);
+
+                        found(r, "linux.resources.unified: %s", key);
+                }
+}
+
 static void find_rdma(const OciSpec *spec, Report *r) {
         if (resources_of(spec) && json_count(resources_of(spec)->rdma) > 0)
                 found(r, "linux.resources.rdma");
@@ -256,7 +283,7 @@ static void find_seccomp_notify(const OciSpec *spec, Report *r) {
 }
 
 static bool is_shared(const char *propagation) {
-        return word_in("shared rshared slave rslave", propagation);
+        return word_in("shared rshared", propagation);
 }
 
 static void find_propagation(const OciSpec *spec, Report *r) {
@@ -266,6 +293,30 @@ static void find_propagation(const OciSpec *spec, Report *r) {
                 STRV_FOR_EACH (option, spec->mounts[i].options)
                         if (is_shared(*option))
                                 found(r, "mounts[%zu] (%s): %s", i, destination, *option);
+        }
+}
+
+static void find_container_hooks(const OciSpec *spec, Report *r) {
+        if (spec->hooks && spec->hooks->n_create_container > 0)
+                found(r, "hooks.createContainer");
+}
+
+static void find_gpu(const OciSpec *spec, Report *r) {
+        if (str_map_get(&spec->annotations, ANNOTATION_PREFIX "gpu"))
+                found(r, "annotation " ANNOTATION_PREFIX "gpu");
+}
+
+/* A name that is ours and means nothing is a slip of the pen. */
+static void find_unknown_annotations(const OciSpec *spec, Report *r) {
+        for (size_t i = 0; i < spec->annotations.count; i++) {
+                const char *key = str_after(spec->annotations.keys[i], ANNOTATION_PREFIX);
+                const char *nearest = key ? runtime_config_nearest_key(key) : NULL;
+                cleanup_free char *text = key ? shown(key) : NULL;
+
+                if (key && !streq(key, "gpu") && !runtime_config_field(key))
+                        found(r, "annotation " ANNOTATION_PREFIX "%s%s%s%s", text,
+                              nearest ? " (" ANNOTATION_PREFIX : "", nearest ? nearest : "",
+                              nearest ? "?)" : "");
         }
 }
 
@@ -298,6 +349,11 @@ static const Check checks[] = {
           find_old_memory, "the guest has cgroups version 2 only, which lack it" },
         { "linux.resources.network", VERDICT_WARN, find_old_network,
           "the guest has cgroups version 2 only, which lack it" },
+        { "linux.resources.blockIO, unified io.*", VERDICT_WARN, find_block_io,
+          "block devices of the host do not exist inside a virtual machine" },
+        { "linux.resources.unified cpuset.*", VERDICT_WARN, find_unified_cpuset,
+          "CPUs and memory nodes of the host have other numbers inside a virtual machine; use "
+          "linux.resources.cpu" },
         { "linux.resources.rdma", VERDICT_WARN, find_rdma,
           "RDMA devices of the host do not exist inside a virtual machine" },
         { "linux.intelRdt", VERDICT_WARN, find_intel_rdt,
@@ -305,8 +361,8 @@ static const Check checks[] = {
         { "linux.seccomp with SCMP_ACT_NOTIFY or listenerPath", VERDICT_REFUSE, find_seccomp_notify,
           "a program of the host cannot be asked about system calls inside a virtual machine; use another "
           "action" },
-        { "mounts[].options shared, rshared, slave, rslave", VERDICT_WARN, find_propagation,
-          "mounts made later do not travel between host and virtual machine" },
+        { "mounts[].options shared, rshared", VERDICT_WARN, find_propagation,
+          "mounts made inside the virtual machine do not reach the host" },
         { "process.execCPUAffinity", VERDICT_WARN, find_affinity,
           "CPUs of the host have other numbers inside a virtual machine" },
         { "process.apparmorProfile", VERDICT_WARN, find_special_apparmor,
@@ -317,6 +373,11 @@ static const Check checks[] = {
           "the guest has no SELinux; the virtual machine confines the container" },
         { "process.selinuxLabel, linux.mountLabel, ones that engines set by themselves", VERDICT_NOTE,
           find_usual_labels, "the guest has no SELinux; the virtual machine confines the container" },
+        { "hooks.createContainer", VERDICT_NOTE, find_container_hooks,
+          "it runs on the host, in the namespaces around the virtual machine" },
+        { "annotation io.carrel.gpu", VERDICT_REFUSE, find_gpu, "this version cannot pass a GPU yet" },
+        { "annotations io.carrel.* of other names", VERDICT_WARN, find_unknown_annotations,
+          "there is no such setting" },
         { "vm", VERDICT_WARN, find_vm,
           "machine, kernel and image are carrel's to choose; see carrel-config(5)" },
 };

@@ -164,6 +164,12 @@ static int size_memory(Planner *p, const OciResources *resources, Error *err) {
                              "memoryMiB: %" PRIu64 " MiB are configured, but the host has %" PRIu64
                              " MiB; the guest gets those",
                              wanted, host_mib);
+        if (wanted > 0 && limit / MIB > wanted && limit / MIB < host_mib)
+                planner_warn(p,
+                             "memoryMiB: %" PRIu64
+                             " MiB are configured, which is less than the container's limit of %" PRIu64
+                             " MiB",
+                             wanted, limit / MIB);
         if (wanted == 0 && limit > 0)
                 wanted = limit / MIB >= host_mib ? host_mib
                                                  : divide_up(limit + sizing_guest_overhead(limit), MIB);

@@ -14,7 +14,7 @@
 #define GUEST_MEMORY_MIN_MIB     128U  /* below that kernel and agent leave nothing worth having */
 #define GUEST_MEMORY_DEFAULT_MIB 2048U /* without a limit; untouched memory costs the host nothing */
 #define GUEST_VCPUS_DEFAULT      4U    /* without a limit: at most so many */
-#define GUEST_VCPUS_MAX          512U  /* CONFIG_NR_CPUS of the guest's kernel */
+#define GUEST_VCPUS_MAX          255U  /* more need an interrupt controller the machine has not got */
 
 /* Memory of the guest that kernel, page structures and agent keep from a container which may use LIMIT bytes. */
 uint64_t sizing_guest_overhead(uint64_t limit);
