@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/spawn.h"
 
@@ -40,6 +41,7 @@ static __attribute__((noreturn)) void run_child(const ProcessSpec *spec, const S
         Error error = { 0 };
         sigset_t none;
 
+        log_set_fd(-1, LOG_FORMAT_TEXT); /* the agent's log is not the child's */
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         if (place_descriptors(stdio, handshake, spec->extra_fd, &error) < 0) {

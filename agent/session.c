@@ -280,6 +280,7 @@ static void end_container(Session *session) {
 }
 
 static void clear(Session *session) {
+        log_relay_stop(&session->log);
         while (session->processes.first)
                 process_free(session->processes.first);
         stop_watching_memory(session);
@@ -290,7 +291,7 @@ static void clear(Session *session) {
 
 int session_run(const SessionOptions *options, Error *err) {
         ChannelHandlers handlers = { .frame = on_frame, .end = on_end };
-        Session session = { .test = options->test, .memory_events = -1 };
+        Session session = { .test = options->test, .memory_events = -1, .log.pipe = -1 };
         int r;
 
         handlers.user = &session;
@@ -309,6 +310,8 @@ int session_run(const SessionOptions *options, Error *err) {
         r = reaper_start(&session.reaper, session.loop, on_child, &session, err);
         if (r >= 0)
                 r = channel_new(session.loop, options->channel, &handlers, &session.channel, err);
+        if (r >= 0)
+                r = log_relay_start(&session.log, session.loop, session.channel, err);
         if (r >= 0) {
                 session.processes.channel = session.channel;
                 send_hello(&session, options->kernel_usec);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "agent/container.h"
+#include "agent/log-relay.h"
 #include "agent/process.h"
 #include "agent/reaper.h"
 #include "common/base/loop.h"
@@ -23,6 +24,7 @@ typedef struct Session {
         Loop *loop;
         Channel *channel;
         Reaper reaper;
+        LogRelay log;
         ProcessTable processes;
         Container *container;
         bool test;
