@@ -128,7 +128,7 @@ CASES
 
 @test "an id that is taken" {
         args sleep 30
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         run_carrel create "$CT"
         assert_equal "$status" 1
         assert_one_line_error
@@ -229,7 +229,7 @@ CASES
 
 @test "state files that somebody has damaged" {
         args sleep 30
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         local file
         for file in record.json status.json; do
                 echo 'not JSON' >"$ROOT/$CT/$file"

@@ -114,12 +114,12 @@ qemu_runs() {
 }
 
 @test "SIGKILL to the monitor of a created and of a running container: stopped, deletable" {
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         kill -KILL "$(carrel state "$CT" | jq .pid)"
         wait_status "$CT" stopped
         carrel delete "$CT"
         assert_clean
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         kill -KILL "$(carrel state "$CT" | jq .pid)"
         wait_status "$CT" stopped
         sleep_until 5 none_running
@@ -135,7 +135,7 @@ qemu_runs() {
         assert_clean
 
         fake
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         kill -KILL "$(pids_of qemu-system)"
         wait_status "$CT" stopped
         carrel delete "$CT"
@@ -160,7 +160,7 @@ import time; time.sleep(1.5)' "$CARREL" --root "$ROOT" --config "$CONFIG" create
 @test "kill while paused, delete --force while paused" {
         run_carrel pause --help
         [ "$status" -eq 0 ] || skip "there is no pause yet"
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         carrel pause "$CT"
         wait_status "$CT" paused
         carrel delete --force "$CT"

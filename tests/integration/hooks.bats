@@ -69,7 +69,7 @@ all_hooks() {
         all_hooks
         hook createRuntime
         args sleep 30
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         local pid
         pid=$(carrel state "$CT" | jq .pid)
         assert_equal "$(cat "$T/prestart.net")" "$(readlink /proc/self/ns/net)"
@@ -134,7 +134,7 @@ all_hooks() {
 @test "a poststart hook that fails ends the container" {
         edit '.hooks.poststart = [{path: "/bin/false"}]'
         args sleep 30
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         run_carrel start "$CT"
         assert_equal "$status" 1
         [[ $stderr = *hook* ]]
@@ -154,7 +154,7 @@ HOOK
         ip link add probe7 type dummy 2>/dev/null || skip "no dummy interfaces in this kernel"
         ip link del probe7
         args sleep 30
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         run nsenter -t "$(carrel state "$CT" | jq .pid)" -n ip -o link
         assert_output --partial dummy7
         carrel delete --force "$CT"

@@ -59,7 +59,7 @@ setup() {
 
 @test "create, state, start, state, delete" {
         script 'sleep 30'
-        run_carrel create -b "$BUNDLE" --pid-file "$T/pid" "$CT" </dev/null >/dev/null
+        run_carrel create -b "$BUNDLE" --pid-file "$T/pid" "$CT" </dev/null
         assert_equal "$status" 0
         assert_equal "$(od -An -c "$T/pid" | tr -dc '0-9')" "$(cat "$T/pid")"
 
@@ -87,7 +87,7 @@ setup() {
 @test "annotations are in the state" {
         edit '.annotations = {"org.example.a": "b"}'
         script 'sleep 30'
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         assert_equal "$(carrel state "$CT" | jq -r '.annotations["org.example.a"]')" b
         carrel delete --force "$CT"
         assert_clean
@@ -121,7 +121,7 @@ setup() {
 
 @test "start twice, delete while running, kill when stopped: refused in runc's words" {
         script 'sleep 30'
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         carrel start "$CT"
         run_carrel start "$CT"
         assert_equal "$status" 1
@@ -149,7 +149,7 @@ setup() {
                 # shellcheck disable=SC2086
                 run_carrel $command
                 [ "$status" -ne 0 ] || fail "$command: status 0"
-                [[ $stderr = *"$CT"*"does not exist"* ]] || fail "$command: $stderr"
+                [[ $stderr = *"does not exist"* ]] || fail "$command: $stderr"
         done
         run_carrel delete --force "$CT"
         assert_equal "$status" 0
@@ -179,13 +179,13 @@ setup() {
 
 @test "delete --force ends a running container" {
         script 'sleep 30'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         carrel delete --force "$CT"
         assert_clean
 }
 
 @test "delete of a container that was never started" {
-        carrel create "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached create "$CT"
         carrel delete "$CT" || carrel delete --force "$CT"
         assert_clean
 }
@@ -194,8 +194,8 @@ setup() {
         script 'sleep 30'
         run_carrel list
         assert_equal "$status" 0
-        carrel create "${CT}a" </dev/null >/dev/null 2>&1
-        carrel create "${CT}b" </dev/null >/dev/null 2>&1
+        carrel_detached create "${CT}a"
+        carrel_detached create "${CT}b"
         carrel start "${CT}b"
         run_carrel list
         [[ ${lines[0]} =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER ]]
@@ -214,7 +214,7 @@ setup() {
 
 @test "exec: arguments, status, environment, folder, stdin" {
         script 'sleep 30'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         run_carrel exec "$CT" sh -c 'exit 12'
         assert_equal "$status" 12
         run_carrel exec --env A=b --cwd /tmp "$CT" sh -c 'echo $A $PWD'
@@ -232,8 +232,8 @@ setup() {
 
 @test "exec --detach: pid file, signals through the pid" {
         script 'sleep 30'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
-        carrel exec --detach --pid-file "$T/exec.pid" "$CT" sleep 30 </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
+        carrel_detached exec --detach --pid-file "$T/exec.pid" "$CT" sleep 30
         kill -0 "$(cat "$T/exec.pid")"
         kill -TERM "$(cat "$T/exec.pid")"
         sleep_until 10 gone "$(cat "$T/exec.pid")"
@@ -244,7 +244,7 @@ setup() {
 
 @test "exec ends with its container" {
         script 'sleep 2'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         run_carrel exec "$CT" sleep 30
         [ "$status" -ne 0 ]
         wait_status "$CT" stopped
@@ -288,7 +288,7 @@ setup() {
 
 @test "the shim runs in its own session, without capabilities it does not need" {
         script 'sleep 30'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         local pid
         pid=$(carrel state "$CT" | jq .pid)
         assert_equal "$(ps -o sid= -p "$pid" | tr -d ' ')" "$pid"
@@ -301,7 +301,7 @@ setup() {
 
 @test "the console log is shown by console" {
         script 'sleep 30'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         run_carrel console "$CT"
         assert_line --partial 'fake guest: the last line'
         carrel delete --force "$CT"
@@ -312,7 +312,7 @@ setup() {
         fake console=4096
         configure "$(jq '. + {consoleLimit: 65536}' "$CONFIG")"
         script 'sleep 30'
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         sleep_until 10 grep -qs '^0004095 ' "$ROOT/$CT/console.log"
         [ "$(stat -c %s "$ROOT/$CT/console.log")" -le 65536 ]
         run_carrel console "$CT"

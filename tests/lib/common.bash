@@ -86,9 +86,20 @@ carrel() {
         timeout --foreground -k 5 "${LIMIT:-60}" "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" 3>&- 4>&-
 }
 
-# Nothing but carrel's own words: stdout and stderr apart ($output, $stderr).
+# carrel_detached ARGUMENT...: without stdio of the test.
+carrel_detached() {
+        carrel "$@" </dev/null >"$T/detached.out" 2>"$T/detached.err" ||
+                fail "carrel $*: status $?: $(cat "$T/detached.err")"
+}
+
+# As bats' run --separate-stderr ($status, $output, $lines, $stderr), but through
+# files: a container that goes on running would keep a pipe open.
 run_carrel() {
-        run --separate-stderr carrel "$@"
+        status=0
+        carrel "$@" >"$T/run.out" 2>"$T/run.err" || status=$?
+        output=$(tr -d '\0' <"$T/run.out")
+        stderr=$(tr -d '\0' <"$T/run.err")
+        mapfile -t lines <"$T/run.out"
 }
 
 # ---- bundles ----
@@ -181,7 +192,8 @@ snapshot() {
         awk '{ print "mount", $5, $(NF - 2), $(NF - 1) }' /proc/self/mountinfo | sort
         find /sys/fs/cgroup -type d -name "*$CT*" -printf 'cgroup %p\n' 2>/dev/null | sort
         ip -o link 2>/dev/null | awk '{ print "link", $2 }' | sort
-        find "$ROOT" -mindepth 1 -maxdepth 1 -printf 'state %f\n' 2>/dev/null | sort
+        # "~lock" is the store's own and stays
+        find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '~lock' -printf 'state %f\n' 2>/dev/null | sort
         find "$TMPDIR" -mindepth 1 -maxdepth 1 -printf 'temporary file %f\n' | sort
 }
 

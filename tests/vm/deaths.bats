@@ -70,7 +70,7 @@ runs() {
 }
 
 @test "SIGKILL to the monitor of a detached container: stopped, deletable" {
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         kill -KILL "$(carrel state "$CT" | jq .pid)"
         wait_status "$CT" stopped
         sleep_until 5 none_running || fail "something outlives the monitor"

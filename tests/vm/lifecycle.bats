@@ -41,7 +41,7 @@ setup() {
 @test "exec: user, environment, capabilities, terminal-less, detached, many at once" {
         local i pids=()
         args sleep 300
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
 
         run_carrel exec --user 1000:1000 --additional-gids 2000 --env A=b --cwd /tmp "$CT" sh -c 'id -u; id -G; echo $A $PWD; echo $$'
         assert_equal "${lines[0]} ${lines[1]} ${lines[2]}" '1000 1000 2000 b /tmp'
@@ -57,12 +57,12 @@ setup() {
         assert_equal "$status" 255
         [[ $stderr = *'executable file not found in $PATH'* ]]
 
-        carrel exec --detach --pid-file "$T/exec.pid" "$CT" sh -c 'trap "echo got >/got; exit" TERM; echo up >/up; while :; do sleep 0.1; done' </dev/null >/dev/null 2>&1
+        carrel_detached exec --detach --pid-file "$T/exec.pid" "$CT" sh -c 'trap "echo got >/got; exit" TERM; echo up >/up; while :; do sleep 0.1; done'
         sleep_until 10 test -e rootfs/up
         kill -TERM "$(cat "$T/exec.pid")"
         sleep_until 10 test -e rootfs/got
 
-        carrel exec --detach --pid-file "$T/exec.pid" "$CT" sleep 12345 </dev/null >/dev/null 2>&1
+        carrel_detached exec --detach --pid-file "$T/exec.pid" "$CT" sleep 12345
         kill -KILL "$(cat "$T/exec.pid")"
         sleep_until 10 eval '! carrel exec "$CT" ps | grep -q "sleep 12345"' || fail "the proxy's death did not end the process"
 
@@ -96,7 +96,7 @@ setup() {
 
 @test "trace shows every phase of the boot, in order" {
         args sleep 300
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         run_carrel trace "$CT"
         assert_equal "$status" 0
         echo "$output" >&3
@@ -118,7 +118,7 @@ setup() {
 
 @test "an idle container costs little: agent's memory, guest's memory, monitor's" {
         args sleep 300
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         local pid pss used
         pid=$(carrel state "$CT" | jq .pid)
         pss=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")

@@ -37,7 +37,7 @@ setup() {
         script 'head -c 100000 /dev/zero | tr "\0" x; echo end'
         assert_equal "$(carrel run "$CT" 2>/dev/null | tail -c 4)" end
         args sleep 300
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         for i in $(seq 50); do
                 run_carrel exec "$CT" sh -c 'head -c 3000 /dev/zero | tr "\0" x; echo end; echo err >&2'
                 [ "${#output}" -eq 3003 ] || fail "time $i: ${#output} bytes"

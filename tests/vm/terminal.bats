@@ -37,7 +37,7 @@ on_terminal() {
 @test "exec on a terminal beside a container that has none" {
         edit '.process.terminal = false'
         args sleep 300
-        carrel run -d "$CT" </dev/null >/dev/null 2>&1
+        carrel_detached run -d "$CT"
         on_terminal 30x90 'expect:# ' 'send:stty size\n' 'expect:30 90' 'resize:33x99' 'send:sleep 1; stty size\n' 'expect:33 99' \
                 'send:exit 4\n' -- exec -t "$CT" sh
         assert_equal "$status" 4
