@@ -399,6 +399,96 @@ class Terminal(AgentTest):
         self.assertEqual((status, out), (0, b"x\r\n"))
 
 
+class UserNamespace(AgentTest):
+    OWNER = 100000
+
+    def setUp(self):
+        super().setUp()
+        for folder, folders, files in os.walk(self.share):
+            for name in [".", *folders, *files]:
+                os.chown(os.path.join(folder, name), self.OWNER, self.OWNER, follow_symlinks=False)
+        ids = [{"containerID": 0, "hostID": self.OWNER, "size": 65536}]
+        self.linux = {"namespaces": [{"type": kind} for kind in ("user", "pid", "mount", "uts", "ipc", "cgroup")],
+                      "uidMappings": ids, "gidMappings": ids}
+
+    def test_init_and_exec(self):
+        init = self.create("sh", "-c", "cat /proc/self/uid_map; echo again >/proc/self/fd/1; touch /made; sleep 1000",
+                           linux=self.linux)
+        self.agent.start()
+        self.agent.wait(lambda: b"again" in init.stdout, "output")
+        self.assertEqual(init.stdout.split(), [b"0", b"100000", b"65536", b"again"])
+        for user in (0, 1000):
+            status, out, err = self.finish_exec("sh", "-c", "id -u; echo again >/proc/self/fd/1",
+                                                user={"uid": user, "gid": user})
+            self.assertEqual((status, out, err), (0, b"%d\nagain\n" % user, b""))
+        self.assertEqual(os.stat(os.path.join(self.share, "rootfs/made")).st_uid, self.OWNER)
+
+    def test_terminals(self):
+        init = self.create("sh", "-c", "tty; echo again >$(tty); read x", terminal=True, linux=self.linux)
+        self.agent.start()
+        self.agent.wait(lambda: b"again" in init.stdout, "output")
+        status, out, _ = self.finish_exec("sh", "-c", "tty; echo again >$(tty)", terminal=True,
+                                          user={"uid": 1000, "gid": 1000})
+        self.assertEqual((status, out), (0, b"/dev/pts/1\r\nagain\r\n"))
+
+
+class Memory(AgentTest):
+    LIMIT = 32 << 20
+
+    def setUp(self):
+        super().setUp()
+        if not OPTIONS["vm"]:
+            self.skipTest("the host's memory controller is not ours")
+
+    def limited(self):
+        return {"namespaces": [{"type": "mount"}, {"type": "pid"}], "resources": {"memory": {"limit": self.LIMIT}}}
+
+    def test_out_of_memory(self):
+        init = self.run_init("dd", "if=/dev/zero", "of=/dev/null", "bs=100M", linux=self.limited())
+        self.assertEqual(self.agent.wait_exited(init), 137)
+        self.assertTrue(init.exited["oomKilled"])
+        self.assertIn(("event", {"event": "oom"}), self.agent.events)
+
+    def test_out_of_memory_in_an_exec(self):
+        init = self.run_init("sleep", "1000", linux=self.limited())
+        self.assertEqual(self.finish_exec("dd", "if=/dev/zero", "of=/dev/null", "bs=100M")[0], 137)
+        self.agent.wait(lambda: ("event", {"event": "oom"}) in self.agent.events, "the event")
+        self.assertIsNone(init.exited)
+
+    def test_update(self):
+        self.run_init("sleep", "1000", linux=self.limited())
+        self.assertEqual(self.agent.request("stats")["memory"]["usage"]["limit"], self.LIMIT)
+        self.agent.request("update", {"memory": {"limit": 2 * self.LIMIT}, "pids": {"limit": 77}})
+        stats = self.agent.request("stats")
+        self.assertEqual((stats["memory"]["usage"]["limit"], stats["pids"]["limit"]), (2 * self.LIMIT, 77))
+        with self.assertRaises(AgentError):
+            self.agent.request("update", {"memory": {"limit": "much"}})
+
+
+class Hooks(AgentTest):
+    def hooks(self, *hooks):
+        return {"hooks": {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", script], **more}
+                                             for script, more in hooks]}}
+
+    def test_state_on_stdin(self):
+        init = self.create("cat", "/state", **self.hooks(("cat >/state", {})))
+        self.agent.start()
+        self.assertEqual(self.agent.wait_exited(init), 0)
+        self.assertEqual(json.loads(init.stdout)["status"], "created")
+
+    def test_failure(self):
+        self.create("true", **self.hooks(("echo why >&2; exit 3", {})))
+        with self.assertRaises(AgentError) as caught:
+            self.agent.start()
+        self.assertIn("hook", caught.exception.message)
+        self.assertEqual(self.agent.request("shutdown"), {})
+
+    def test_timeout(self):
+        self.create("true", **self.hooks(("sleep 100", {"timeout": 1})))
+        with self.assertRaises(AgentError):
+            self.agent.start()
+
+
 class Requests(AgentTest):
     def test_signals(self):
         self.run_init("sleep", "1000")
