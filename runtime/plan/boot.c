@@ -62,7 +62,9 @@ static int plan_share(Planner *p, Error *err) {
 
 static int plan_firmware(Planner *p, Error *err) {
         const char *wanted = p->config->firmware;
-        bool direct = p->facts->qboot && (p->config->vmlinux || p->facts->vmlinux);
+        bool vmlinux = p->config->vmlinux || p->facts->vmlinux;
+        bool vmlinuz = p->config->vmlinuz || p->facts->vmlinuz;
+        bool direct = p->facts->qboot && (vmlinux || !vmlinuz);
         VmPlan *vm = &p->plan->vm;
 
         if (streq(wanted, "ovmf")) {

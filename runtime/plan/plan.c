@@ -106,11 +106,12 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
         int r = planner_check(&p, err);
 
         if (r >= 0)
-                r = planner_machine(&p, err);
+                r = planner_mounts(&p, &mounts, err);
+        if (r < 0)
+                return error_prefix(err, "config.json");
+        r = planner_machine(&p, err);
         if (r >= 0)
                 r = planner_size(&p, err);
-        if (r >= 0)
-                r = planner_mounts(&p, &mounts, err);
         if (r < 0)
                 return r;
         fill_launch(&p, planner_guest(&p, TAKE_PTR(mounts)));

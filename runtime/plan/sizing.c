@@ -91,10 +91,10 @@ int sizing_cpu_limit(const OciResources *resources, uint32_t *ret, Error *err) {
         if (list && !sizing_count_cpus(list, &in_set)) {
                 cleanup_free char *shown = str_printable(list, strlen(list), 64);
 
-                return error_set(
-                        err, EINVAL,
-                        "linux.resources.cpu.cpus: expected a list of CPUs such as \"0-3,6\", found \"%s\"",
-                        shown);
+                return error_set(err, EINVAL,
+                                 "config.json: linux.resources.cpu.cpus: expected a list of CPUs such as "
+                                 "\"0-3,6\", found \"%s\"",
+                                 shown);
         }
         if (in_set > 0 && (limit == 0 || limit > in_set))
                 limit = in_set;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * plan-golden CASE [FACTS]: makes the plan of tests/golden/CASE and prints it as `carrel plan` does; QEMU's arguments
+ * plan-golden [--state DIR] CASE [FACTS]: makes the plan of tests/golden/CASE and prints it as `carrel plan` does; QEMU's arguments
  * follow behind a line with "--", one a line. A refusal goes to standard error, status 1. FACTS takes the place of
- * CASE/facts.json if the case has none of its own.
+ * CASE/facts.json if the case has none of its own; DIR is the container's state folder.
  *
  * plan-golden --spec-support prints the table of docs/spec-support.md.
  */
@@ -63,7 +63,7 @@ static bool has_word(const char *folder, const char *word) {
         return read_case(folder, "request", &text, &length, &e) >= 0 && strstr(text, word);
 }
 
-static int make(const char *folder, const char *facts_file, Plan **ret, Error *err) {
+static int make(const char *folder, const char *facts_file, const char *state, Plan **ret, Error *err) {
         cleanup(runtime_config_freep) RuntimeConfig *config = NULL;
         cleanup(oci_spec_freep) OciSpec *spec = NULL;
         cleanup_json Json *tree = NULL;
@@ -73,7 +73,7 @@ static int make(const char *folder, const char *facts_file, Plan **ret, Error *e
         PlanRequest request = {
                 .id = "golden",
                 .bundle = "/bundles/golden",
-                .state_dir = "/run/carrel/golden",
+                .state_dir = state,
                 .debug = has_word(folder, "debug"),
                 .foreground = has_word(folder, "foreground"),
         };
@@ -90,9 +90,9 @@ static int make(const char *folder, const char *facts_file, Plan **ret, Error *e
                 r = oci_spec_from_tree(tree, &spec, err);
         if (r >= 0)
                 r = runtime_config_apply_annotations(config, &spec->annotations, err);
-        if (r >= 0)
-                r = plan_make(spec, tree, config, &facts, &request, ret, err);
-        return r < 0 ? error_prefix(err, "config.json") : 0;
+        if (r < 0)
+                return error_prefix(err, "config.json");
+        return plan_make(spec, tree, config, &facts, &request, ret, err);
 }
 
 static void print_support(void) {
@@ -109,16 +109,22 @@ int main(int argc, char **argv) {
         cleanup(plan_freep) Plan *plan = NULL;
         cleanup_error Error e = { 0 };
         cleanup_free char *text = NULL;
+        const char *state = "/run/carrel/golden";
 
         if (argc == 2 && streq(argv[1], "--spec-support")) {
                 print_support();
                 return 0;
         }
+        if (argc > 3 && streq(argv[1], "--state")) {
+                state = argv[2];
+                argv += 2;
+                argc -= 2;
+        }
         if (argc < 2 || argc > 3) {
-                fputs("usage: plan-golden CASE [FACTS] | --spec-support\n", stderr);
+                fputs("usage: plan-golden [--state DIR] CASE [FACTS] | --spec-support\n", stderr);
                 return 2;
         }
-        if (make(argv[1], argc == 3 ? argv[2] : NULL, &plan, &e) < 0) {
+        if (make(argv[1], argc == 3 ? argv[2] : NULL, state, &plan, &e) < 0) {
                 fprintf(stderr, "%s\n", e.message);
                 return 1;
         }
