@@ -15,15 +15,28 @@
 
 #define CONFIG_NAME "config.json"
 
-static int read_config(Bundle *bundle, Error *err) {
+static int read_text(Bundle *bundle, Error *err) {
         cleanup_free char *path = path_join(bundle->path, CONFIG_NAME);
-        int r;
+        /* a pipe that nobody writes to must not hold us up */
+        cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        struct stat st;
 
-        r = file_read(AT_FDCWD, path, JSON_MAX_BYTES, &bundle->text, &bundle->text_length, err);
-        if (r == -ENOENT)
+        if (fd < 0 && errno == ENOENT)
                 return error_set(err, ENOENT, "%s: not found in bundle %s", CONFIG_NAME, bundle->path);
-        if (r == -EFBIG)
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return error_errno(err, "%s", path);
+        if (!S_ISREG(st.st_mode))
+                return error_set(err, EINVAL, "%s: not a regular file", path);
+        if ((uint64_t)st.st_size > JSON_MAX_BYTES)
                 return error_set(err, EFBIG, "%s: larger than %u bytes", CONFIG_NAME, JSON_MAX_BYTES);
+        if (fd_read(fd, JSON_MAX_BYTES, &bundle->text, &bundle->text_length, err) < 0)
+                return error_prefix(err, "%s", CONFIG_NAME);
+        return 0;
+}
+
+static int read_config(Bundle *bundle, Error *err) {
+        int r = read_text(bundle, err);
+
         if (r < 0)
                 return r;
         r = json_parse(bundle->text, bundle->text_length, NULL, &bundle->tree, err);
