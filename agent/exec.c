@@ -102,14 +102,24 @@ static int start(ProcessTable *table, Exec *exec, uint32_t number, uint32_t seq,
         return r;
 }
 
+/* A container that is set up will do: it need not have been started. */
+static int check_container(const Container *container, Error *err) {
+        if (!container || !container->init || container->init->state >= PROCESS_EXITED)
+                return error_set(err, EINVAL, "cannot exec in a stopped container");
+        if (container->init->state == PROCESS_PREPARING)
+                return error_set(err, EINVAL, "cannot exec in a creating container");
+        return 0;
+}
+
 int exec_start(ProcessTable *table, const Container *container, const ExecRequest *request, uint32_t seq,
                Error *err) {
         cleanup(oci_process_freep) OciProcess *program = NULL;
         Exec exec = { .container = container };
         int r;
 
-        if (!container || !container->init || container->init->state != PROCESS_RUNNING)
-                return error_set(err, EINVAL, "container not running");
+        r = check_container(container, err);
+        if (r < 0)
+                return r;
         r = oci_process_from_tree(request->spec, &program, err);
         if (r < 0)
                 return error_prefix(err, "process");

@@ -131,11 +131,14 @@ class Lifecycle(AgentTest):
 
     def test_order_of_requests(self):
         self.assert_error("container not running", 3, self.agent.start)
-        self.assert_error("container not running", 22, self.agent.exec, 2, process("true"))
-        self.create("sleep", "100")
-        self.assert_error("container not running", 22, self.agent.exec, 2, process("true"))
+        self.assert_error("cannot exec in a stopped container", 22, self.agent.exec, 2, process("true"))
+        init = self.create("sleep", "100")
+        self.assertEqual(self.finish_exec("sh", "-c", "hostname; ls /proc/self/fd | wc -l"), (0, b"desk\n4\n", b""))
         self.agent.start()
         self.assert_error("cannot start an already running container", 22, self.agent.start)
+        self.agent.signal(1, signal.SIGKILL)
+        self.agent.wait_exited(init)
+        self.assert_error("cannot exec in a stopped container", 22, self.agent.exec, 2, process("true"))
 
     def test_kill_before_start(self):
         init = self.create("true")
