@@ -182,7 +182,7 @@ static void end_cgroup(const Run *run) {
 
 static int run_container(Run *run, const char *path, Error *err) {
         EnvironmentOptions options = { .id = "test", .open_terminal = open_terminal, .user = run };
-        int status, r;
+        int status = 0, r;
 
         r = isolate(err);
         if (r >= 0)
