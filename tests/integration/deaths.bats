@@ -13,14 +13,14 @@ setup() {
 
 # Starts carrel as it is, so that a signal reaches it and nobody else; its pid is $P.
 start_carrel() {
-        "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- &
+        env --default-signal "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- &
         P=$!
 }
 
+# How it ended: $R.
 reap() {
-        local status=0
-        wait "$P" || status=$?
-        echo "$status"
+        R=0
+        wait "$P" 2>/dev/null || R=$?
 }
 
 phase_create_booting() {
@@ -49,7 +49,8 @@ qemu_runs() {
         for signal in INT TERM HUP; do
                 phase_create_booting
                 kill -"$signal" "$P"
-                [ "$(reap)" -ne 0 ]
+                reap
+                [ "$R" -ne 0 ]
                 assert_clean
         done
 }
@@ -57,7 +58,8 @@ qemu_runs() {
 @test "SIGKILL to create while the guest boots: nothing is left" {
         phase_create_booting
         kill -KILL "$P"
-        assert_equal "$(reap)" 137
+        reap
+        assert_equal "$R" 137
         assert_clean
 }
 
@@ -67,7 +69,7 @@ qemu_runs() {
                 start_carrel create "$CT"
                 sleep "$delay"
                 kill -KILL "$P" 2>/dev/null || true
-                reap >/dev/null
+                reap
                 if ! sleep_until 3 looks_like_before; then
                         carrel delete --force "$CT" || fail "after $delay s: delete --force fails"
                 fi
@@ -82,7 +84,8 @@ qemu_runs() {
                 phase_run_running
                 sleep 0.5
                 kill -"${signal%:*}" "$P"
-                assert_equal "$(reap)" "${signal#*:}"
+                reap
+                assert_equal "$R" "${signal#*:}"
                 assert_clean
         done
 }
@@ -90,25 +93,29 @@ qemu_runs() {
 @test "SIGTERM to a foreground run while the guest boots" {
         phase_run_booting
         kill -TERM "$P"
-        [ "$(reap)" -ne 0 ]
+        reap
+        [ "$R" -ne 0 ]
         assert_clean
 }
 
 @test "SIGKILL to a foreground run: the container goes with it" {
         phase_run_booting
         kill -KILL "$P"
-        assert_equal "$(reap)" 137
+        reap
+        assert_equal "$R" 137
         assert_clean
         phase_run_running
         kill -KILL "$P"
-        assert_equal "$(reap)" 137
+        reap
+        assert_equal "$R" 137
         assert_clean
 }
 
 @test "SIGKILL to the monitor while the guest boots: create says so" {
         phase_create_booting
         kill -KILL "$(pids_of carrel-shim)"
-        assert_equal "$(reap)" 1
+        reap
+        assert_equal "$R" 1
         assert_one_line_error "$(cat "$T/err")"
         assert_clean
 }
@@ -130,7 +137,8 @@ qemu_runs() {
 @test "SIGKILL to QEMU at each phase" {
         phase_create_booting
         kill -KILL "$(pids_of qemu-system)"
-        assert_equal "$(reap)" 1
+        reap
+        assert_equal "$R" 1
         grep -q 'signal 9' "$T/err"
         assert_clean
 
@@ -143,7 +151,8 @@ qemu_runs() {
 
         phase_run_running
         kill -KILL "$(pids_of qemu-system)"
-        [ "$(reap)" -ne 0 ]
+        reap
+        [ "$R" -ne 0 ]
         grep -q 'signal 9' "$T/err"
         assert_clean
 }

@@ -11,14 +11,14 @@ setup() {
 }
 
 start_carrel() {
-        "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- &
+        env --default-signal "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- &
         P=$!
 }
 
+# How it ended: $R.
 reap() {
-        local status=0
-        wait "$P" || status=$?
-        echo "$status"
+        R=0
+        wait "$P" 2>/dev/null || R=$?
 }
 
 runs() {
@@ -30,13 +30,15 @@ runs() {
         sleep_until 10 runs qemu-system
         sleep 0.5
         kill -TERM "$P"
-        [ "$(reap)" -ne 0 ]
+        reap
+        [ "$R" -ne 0 ]
         assert_clean
         start_carrel create "$CT"
         sleep_until 10 runs qemu-system
         sleep 0.5
         kill -KILL "$P"
-        assert_equal "$(reap)" 137
+        reap
+        assert_equal "$R" 137
         assert_clean
 }
 
@@ -47,7 +49,8 @@ runs() {
                 sleep_until 10 runs "$victim"
                 sleep 0.3
                 pids_of "$victim" | xargs kill -KILL
-                assert_equal "$(reap)" 1
+                reap
+                assert_equal "$R" 1
                 grep -Eqi "qemu|virtiofsd" "$T/err"
                 assert_clean
         done
@@ -59,13 +62,15 @@ runs() {
                 start_carrel run "$CT"
                 wait_status "$CT" running
                 pids_of "$victim" | xargs kill -KILL
-                [ "$(reap)" -ne 0 ]
+                reap
+                [ "$R" -ne 0 ]
                 assert_clean
         done
         start_carrel run "$CT"
         wait_status "$CT" running
         kill -KILL "$P"
-        assert_equal "$(reap)" 137
+        reap
+        assert_equal "$R" 137
         assert_clean
 }
 
