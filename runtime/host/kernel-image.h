@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "runtime/host/kernel-format.h"
 #include "runtime/host/unpack.h"
