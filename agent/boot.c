@@ -89,6 +89,23 @@ static int mount_all(Error *err) {
         return 0;
 }
 
+/* What a distribution sets on its hosts and programs in containers have come to count on. */
+static const struct {
+        const char *path;
+        const char *value;
+} boot_settings[] = {
+        { "/proc/sys/kernel/pid_max", "4194304" }, /* 32768 may be fewer than the container is allowed */
+        { "/proc/sys/fs/protected_hardlinks", "1" },
+        { "/proc/sys/fs/protected_symlinks", "1" },
+};
+
+static int apply_settings(Error *err) {
+        for (size_t i = 0; i < ELEMENTS_OF(boot_settings); i++)
+                if (file_write(AT_FDCWD, boot_settings[i].path, boot_settings[i].value, err) < 0)
+                        return -err->code;
+        return 0;
+}
+
 static int bring_up_loopback(Error *err) {
         cleanup_close int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -116,6 +133,8 @@ int boot_prepare(Error *err) {
         r = make_root(err);
         if (r >= 0)
                 r = mount_all(err);
+        if (r >= 0)
+                r = apply_settings(err);
         if (r >= 0)
                 r = bring_up_loopback(err);
         if (r >= 0)
