@@ -10,9 +10,19 @@
 #include "runtime/plan/planner.h"
 #include "runtime/qemu/firmware.h"
 
-/* The words every guest's kernel gets. `panic=-1`: a guest whose kernel fails restarts at once, and since QEMU runs
- * with -no-reboot that is its end. `reboot=t` (triple fault) needs no keyboard controller, which the machine lacks. */
-#define APPEND_ALWAYS "console=ttyS0 panic=-1 reboot=t"
+/*
+ * The words every guest's kernel gets.
+ *
+ * panic=-1           A guest whose kernel fails restarts at once; since QEMU runs with -no-reboot, that is its end.
+ * reboot=t           By a triple fault, which needs no keyboard controller; the machine has none.
+ * no_timer_check     Emulated timers work: under emulation 20 ms less. (On KVM the kernel skips the check itself.)
+ * swiotlb=noforce    Above 3 GiB the kernel keeps 64 MiB for devices that cannot reach all memory. Ours can: 65 MiB
+ *                    less of guest and host memory, and 50 ms less.
+ *
+ * Measured without gain on 6.12: tsc=reliable, cryptomgr.notests, rcupdate.rcu_expedited=1, random.trust_cpu=on,
+ * 8250.nr_uarts=1, pci=lastbus=0, lpj=N.
+ */
+#define APPEND_ALWAYS "console=ttyS0 panic=-1 reboot=t no_timer_check swiotlb=noforce"
 #define APPEND_QUIET  "quiet"
 
 static void plan_accelerator(Planner *p) {

@@ -35,6 +35,8 @@ typedef enum ShareKind {
         _SHARE_KIND_MAX,
 } ShareKind;
 
+#define TCG_CODE_MIB 256U /* the most an emulator keeps of translated code */
+
 /* The machine, before it becomes QEMU's arguments. */
 typedef struct VmPlan {
         Accelerator accelerator;

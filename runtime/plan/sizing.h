@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/oci/linux.h"
-#include "runtime/plan/facts.h"
+#include "runtime/plan/plan.h"
 
 #define MIB (1024U * 1024U)
 
@@ -19,7 +19,7 @@
 /* Memory of the guest that kernel, page structures and agent keep from a container which may use LIMIT bytes. */
 uint64_t sizing_guest_overhead(uint64_t limit);
 /* Memory of the host beyond the guest's RAM: QEMU, virtiofsd, shim, page tables. */
-uint64_t sizing_host_overhead(uint64_t guest_bytes);
+uint64_t sizing_host_overhead(uint64_t guest_bytes, Accelerator accelerator);
 
 /* Processors the container's limits amount to; 0: it has none. */
 int sizing_cpu_limit(const OciResources *resources, uint32_t *ret, Error *err);

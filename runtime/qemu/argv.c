@@ -77,7 +77,11 @@ static void add_machine(char ***argv, const VmPlan *vm) {
         const char *flash =
                 vm->firmware == FIRMWARE_OVMF && streq(vm->ovmf->device, "flash") ? ",pflash0=firmware" : "";
 
-        option(argv, "-accel", kvm ? "kvm" : "tcg,thread=multi");
+        strv_append(argv, "-accel");
+        if (kvm)
+                strv_append(argv, "kvm");
+        else
+                strv_printf(argv, "tcg,thread=multi,tb-size=%u", TCG_CODE_MIB);
         strv_append(argv, "-machine");
         strv_printf(argv, MACHINE ",memory-backend=ram%s", flash);
         option(argv, "-cpu", kvm ? "host" : "max");
