@@ -52,6 +52,9 @@ int container_kill_shim(Container *container, Error *err);
  * held. FORCE: goes on where something cannot be removed. */
 int container_destroy(Container *container, bool force, Error *err);
 
+/* Kills the shim that listens in the folder, when the record does not say which that is. */
+void entry_kill_shim(StoreEntry *entry);
+
 /* What an interrupted create left in its folder, without a container having come of it. The lock is held. */
 int entry_sweep(StoreEntry *entry, Error *err);
 

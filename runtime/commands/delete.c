@@ -14,7 +14,8 @@ static const Option options[] = {
         {},
 };
 
-/* A folder without a record is one that create is filling (then it is locked), or died while filling. */
+/* A folder without a record is one that create is filling (then it is locked), or died while filling. One with a record
+ * that cannot be read is somebody's accident; whatever lives there is ended and removed all the same. */
 static int delete_remains(const Globals *globals, const char *id, Error *err) {
         cleanup(store_entry_freep) StoreEntry *entry = NULL;
         int r;
@@ -22,7 +23,10 @@ static int delete_remains(const Globals *globals, const char *id, Error *err) {
         r = store_open(globals->root, id, &entry, err);
         if (r >= 0)
                 r = store_lock(entry, LOCK_TIMEOUT_MS, err);
-        return r < 0 ? r : entry_sweep(entry, err);
+        if (r < 0)
+                return r;
+        entry_kill_shim(entry);
+        return entry_sweep(entry, err);
 }
 
 /* The program has ended and the machine is being taken down: that is as good as stopped, in a moment. */
@@ -66,10 +70,8 @@ static int run(const CommandCall *call, Error *err) {
         r = container_open(call->globals, call->args[0], &container, err);
         if (r >= 0)
                 r = delete_container(container, given->force, err);
-        if (r == -ENOENT && given->force) {
-                error_clear(err);
+        else if (given->force)
                 r = delete_remains(call->globals, call->args[0], err);
-        }
         if (r == -ENOENT && given->force) {
                 error_clear(err);
                 return 0;

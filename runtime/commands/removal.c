@@ -87,6 +87,23 @@ int container_kill(Container *container, int signal_, bool all, Error *err) {
         return container_kill_shim(container, err);
 }
 
+void entry_kill_shim(StoreEntry *entry) {
+        cleanup(client_freep) Client *client = NULL;
+        cleanup_error Error ignored = { 0 };
+        cleanup_close int pidfd = -1;
+        uint64_t start;
+        pid_t pid;
+
+        if (client_connect(entry->dir, &client, &ignored) < 0)
+                return;
+        pid = client_peer(client);
+        if (process_start_time(pid, &start, &ignored) < 0)
+                return;
+        pidfd = process_open(pid, start, &ignored);
+        if (pidfd >= 0 && process_signal(pidfd, SIGKILL, &ignored) >= 0)
+                process_wait(pidfd, END_TIMEOUT_MS);
+}
+
 int entry_sweep(StoreEntry *entry, Error *err) {
         int r = journal_replay(entry->dir, journal_kinds, err);
 

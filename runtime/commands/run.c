@@ -30,7 +30,7 @@ static const Option options[] = {
 };
 
 /* Until the container has ended; its exit status. */
-static int start_and_wait(Created *made, Error *err) {
+static int start_and_wait(const CommandCall *call, Created *made, Error *err) {
         cleanup(foreground_freep) Foreground *foreground = NULL;
         int r;
 
@@ -38,6 +38,8 @@ static int start_and_wait(Created *made, Error *err) {
         if (r >= 0)
                 r = container_start(made->container, err);
         if (r < 0) {
+                /* as a shell has it */
+                *call->error_status = r == -ENOENT ? 127 : r == -EACCES ? 126 : 1;
                 shim_kill(&made->shim);
                 return r;
         }
@@ -51,7 +53,7 @@ static int run_foreground(const CommandCall *call, Created *made, Error *err) {
         cleanup_error Error failed = { 0 };
         int status;
 
-        status = start_and_wait(made, err);
+        status = start_and_wait(call, made, err);
         if (container_lock(container, &failed) < 0)
                 return err->code ? -err->code : status; /* somebody else has deleted it */
         if (given->trace)

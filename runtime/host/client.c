@@ -55,6 +55,13 @@ int client_connect(int dir, Client **ret, Error *err) {
         return 0;
 }
 
+pid_t client_peer(const Client *client) {
+        struct ucred peer = { 0 };
+        socklen_t length = sizeof(peer);
+
+        return getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? 0 : peer.pid;
+}
+
 int client_send(Client *client, uint16_t type, uint32_t seq, const JsonField *fields, const void *object,
                 Error *err) {
         cleanup_free char *text = fields ? json_to_text(fields, object, false) : xstrdup("{}");

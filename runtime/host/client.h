@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/json.h"
@@ -19,6 +20,9 @@ DEFINE_CLEANUP(Client *, client_free);
 
 /* The control socket in the state folder DIR. ESRCH "container not running" when nobody listens there. */
 int client_connect(int dir, Client **ret, Error *err);
+
+/* The process that listens at the other end; 0 if the kernel does not say. */
+pid_t client_peer(const Client *client);
 
 /* FIELDS NULL: {}. */
 int client_send(Client *client, uint16_t type, uint32_t seq, const JsonField *fields, const void *object,

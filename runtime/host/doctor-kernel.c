@@ -202,9 +202,9 @@ static void check_entry(const KernelFormat *f, DoctorReport *report) {
         if (f->kind == KERNEL_BZIMAGE && !f->efi_stub)
                 doctor_add(report, DOCTOR_WARN, "kernel-efi-stub", "EFI stub",
                            "set CONFIG_EFI=y and CONFIG_EFI_STUB=y",
-                           "none: refused for VMs that boot through OVMF, as those with a GPU do, unless its "
-                           "configuration has "
-                           "CONFIG_EFI");
+                           "none: refused for VMs that boot through OVMF, as those with a GPU do, unless a "
+                           "configuration "
+                           "beside it has CONFIG_EFI");
 }
 
 static void report_lack(const KernelLack *lack, unsigned hard, DoctorReport *report) {

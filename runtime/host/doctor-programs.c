@@ -74,7 +74,7 @@ static char *ask_version(int root, const char *program, Error *err) {
         cleanup_free char *real = path_to_start(root, program, err), *text = NULL;
         char word[] = "--version", *argv[] = { real, word, NULL };
         int pipe_fds[2];
-        SpawnSpec spec = { .argv = argv, .n_fds = 1, .death_signal = SIGKILL };
+        SpawnSpec spec = { .argv = argv, .n_fds = 2, .death_signal = SIGKILL };
         pid_t pid;
         int r;
 
@@ -84,7 +84,7 @@ static char *ask_version(int root, const char *program, Error *err) {
                 error_errno(err, "pipe");
                 return NULL;
         }
-        spec.fds = &(SpawnFd){ pipe_fds[1], STDOUT_FILENO };
+        spec.fds = (const SpawnFd[]){ { pipe_fds[1], STDOUT_FILENO }, { pipe_fds[1], STDERR_FILENO } };
         r = spawn(&spec, &pid, NULL, err);
         close(pipe_fds[1]);
         if (r >= 0) {
@@ -117,15 +117,19 @@ void doctor_check_qemu(Doctor *d) {
                 return;
         text = ask_version(d->root, path, &e);
         version = text ? strstr(text, "version ") : NULL;
-        if (!version || sscanf(version, "version %u.%u", &major, &minor) != 2)
+        if (!version || sscanf(version, "version %u.%u", &major, &minor) != 2) {
+                const char *said = text ? text : e.message;
+                cleanup_free char *line = str_printable(said, strcspn(said, "\n"), 200);
+
                 doctor_add(d->report, DOCTOR_FAIL, "qemu", "QEMU", fix, "%s does not tell its version%s%s",
-                           path, e.message ? ": " : "", e.message ? e.message : "");
-        else if (major < LEAST_QEMU_MAJOR)
+                           path, *line ? ": " : "", line);
+        } else if (major < LEAST_QEMU_MAJOR) {
                 doctor_add(d->report, DOCTOR_FAIL, "qemu", "QEMU", fix,
                            "%s is version %u.%u; carrel needs " LEAST_QEMU, path, major, minor);
-        else
+        } else {
                 doctor_add(d->report, DOCTOR_OK, "qemu", "QEMU", NULL, "%s, version %.*s", path,
                            (int)strcspn(version + 8, " (\n"), version + 8);
+        }
 }
 
 void doctor_check_user(Doctor *d) {
@@ -193,7 +197,7 @@ void doctor_check_ovmf(Doctor *d) {
 
 void doctor_check_virtiofsd(Doctor *d) {
         const char *path = d->facts->virtiofsd;
-        bool forced = streq(d->config->share, "virtiofs") || d->config->virtiofsd;
+        static const char install[] = "install it (Debian 12: qemu-system-common; else: virtiofsd)";
 
         if (path)
                 doctor_add(d->report, DOCTOR_OK, "virtiofsd", "virtiofsd", NULL, "%s (%s)", path,
@@ -202,9 +206,14 @@ void doctor_check_virtiofsd(Doctor *d) {
                 doctor_add(d->report, DOCTOR_FAIL, "virtiofsd", "virtiofsd",
                            "set \"virtiofsd\" to the program, or take it out",
                            "configuration: virtiofsd: %s: no such program", d->config->virtiofsd);
-        else if (!streq(d->config->share, "9p"))
-                doctor_add(d->report, forced ? DOCTOR_FAIL : DOCTOR_WARN, "virtiofsd", "virtiofsd",
-                           "install it (Debian 12: qemu-system-common; else: virtiofsd)",
+        else if (streq(d->config->share, "9p"))
+                doctor_add(d->report, DOCTOR_OK, "virtiofsd", "virtiofsd", NULL,
+                           "not installed; not needed: the configuration says share 9p");
+        else if (streq(d->config->share, "virtiofs"))
+                doctor_add(d->report, DOCTOR_FAIL, "virtiofsd", "virtiofsd", install,
+                           "not installed, and the configuration says share virtiofs");
+        else
+                doctor_add(d->report, DOCTOR_WARN, "virtiofsd", "virtiofsd", install,
                            "not installed: files are shared through 9p, which is slower and makes QEMU run "
                            "as root");
 }

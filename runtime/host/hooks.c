@@ -38,6 +38,7 @@ static int become_hook(void *user, Error *err) {
         if (child->run->namespaces_of >= 0 &&
             setns(child->run->namespaces_of, CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS) < 0)
                 return error_errno(err, "entering the container's namespaces");
+        setpgid(0, 0); /* so that it can be killed with all it started */
         /* the bundle may be gone by the time of poststop */
         if (chdir(child->run->bundle) < 0 && chdir("/") < 0)
                 return error_errno(err, "/");
@@ -118,7 +119,7 @@ static int run_hook(HookChild *child, int output_read, Error *err) {
                 return r;
         ended = wait_for_end(pidfd, output_read, timeout, &output);
         if (!ended)
-                kill(pid, SIGKILL);
+                kill(-pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (!ended)
