@@ -68,10 +68,12 @@ static int run(const CommandCall *call, Error *err) {
         int r;
 
         r = container_open(call->globals, call->args[0], &container, err);
-        if (r >= 0)
+        if (r >= 0) {
                 r = delete_container(container, given->force, err);
-        else if (given->force)
+        } else if (given->force) {
+                error_clear(err);
                 r = delete_remains(call->globals, call->args[0], err);
+        }
         if (r == -ENOENT && given->force) {
                 error_clear(err);
                 return 0;
