@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * carrel doctor on hosts good and bad. tests/data/hosts/base.json describes a host on which everything is fine; each
+ * other CASE.json there says what differs, and CASE.txt what the doctor has to say (UPDATE_GOLDEN=1 writes it anew).
+ * Of a description:
+ *   accelerator  what the probe of /dev/kvm finds: state, usec, problem
+ *   config       keys of carrel's configuration
+ *   files, programs, copies (of tests/data/kernels)   path: content
+ *   remove       paths, in order
+ *   modes        path: octal
+ */
+
+#include "unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/fd.h"
+#include "common/base/json.h"
+#include "common/base/loop.h"
+#include "common/base/mem.h"
+#include "common/base/path.h"
+#include "common/base/str.h"
+#include "runtime/host/doctor.h"
+#include "runtime/host/host-root.h"
+
+#define HOSTS TEST_DATA "/hosts"
+
+typedef struct Host {
+        char *root_path;
+        int root;
+        RuntimeConfig *config;
+        AcceleratorReport kvm;
+} Host;
+
+static void must(int r, Error *err) {
+        if (r < 0)
+                fail_msg("%s", err->message);
+}
+
+static Json *read_description(const char *name) {
+        cleanup_free char *path = xasprintf(HOSTS "/%s.json", name), *text = NULL;
+        cleanup_error Error e = { 0 };
+        size_t length;
+        Json *v = NULL;
+
+        must(file_read(AT_FDCWD, path, 1U << 20, &text, &length, &e), &e);
+        must(json_parse(text, length, NULL, &v, &e), &e);
+        return v;
+}
+
+/* ---- building the host ---- */
+
+static void write_file(const Host *h, const char *path, const void *data, size_t length, mode_t mode) {
+        cleanup_free char *full = path_join(h->root_path, path), *folder = xstrdup(full);
+        cleanup_error Error e = { 0 };
+
+        *strrchr(folder, '/') = '\0';
+        must(path_make_directories(AT_FDCWD, folder, 0755, &e), &e);
+        must(file_write_atomic(AT_FDCWD, full, data, length, mode, &e), &e);
+        assert_int_equal(chmod(full, mode), 0);
+}
+
+static void write_files(const Host *h, const Json *files, mode_t mode) {
+        for (size_t i = 0; i < json_count(files); i++) {
+                const char *text = json_string(json_item(files, i));
+
+                write_file(h, json_key(files, i), text, strlen(text), mode);
+        }
+}
+
+static void copy_kernels(const Host *h, const Json *copies) {
+        for (size_t i = 0; i < json_count(copies); i++) {
+                cleanup_free char *from = path_join(TEST_DATA "/kernels", json_string(json_item(copies, i)));
+                cleanup_free char *data = NULL;
+                cleanup_error Error e = { 0 };
+                size_t length;
+
+                must(file_read(AT_FDCWD, from, 1U << 20, &data, &length, &e), &e);
+                write_file(h, json_key(copies, i), data, length, 0644);
+        }
+}
+
+static void change_host(const Host *h, const Json *description) {
+        const Json *remove_list = json_get(description, "remove"), *modes = json_get(description, "modes");
+
+        write_files(h, json_get(description, "files"), 0644);
+        write_files(h, json_get(description, "programs"), 0755);
+        copy_kernels(h, json_get(description, "copies"));
+        for (size_t i = 0; i < json_count(remove_list); i++) {
+                cleanup_free char *path = path_join(h->root_path, json_string(json_item(remove_list, i)));
+
+                assert_int_equal(remove(path), 0);
+        }
+        for (size_t i = 0; i < json_count(modes); i++) {
+                cleanup_free char *path = path_join(h->root_path, json_key(modes, i));
+
+                assert_int_equal(chmod(path, (mode_t)strtoul(json_string(json_item(modes, i)), NULL, 8)), 0);
+        }
+}
+
+static void change_config(Json *config, const Json *description) {
+        const Json *changes = json_get(description, "config");
+
+        for (size_t i = 0; i < json_count(changes); i++)
+                json_set(config, json_key(changes, i), json_copy(json_item(changes, i)));
+}
+
+static void set_accelerator(Host *h, const Json *description) {
+        const Json *v = json_get(description, "accelerator");
+        const char *state = json_string(json_get(v, "state")), *problem = json_string(json_get(v, "problem"));
+
+        if (!state)
+                return;
+        accelerator_report_done(&h->kvm);
+        for (KvmState s = 0; s < _KVM_STATE_MAX; s++)
+                if (streq(kvm_state_name(s), state))
+                        h->kvm.state = s;
+        json_uint64(json_get(v, "usec"), &h->kvm.usec);
+        h->kvm.instructions = 20002;
+        h->kvm.problem = problem ? xstrdup(problem) : NULL;
+}
+
+static void build_host(const char *name, Host *h) {
+        cleanup_json Json *base = read_description("base"), *description = read_description(name);
+        cleanup_json Json *config = NULL;
+        cleanup_error Error e = { 0 };
+        char folder[] = "/tmp/test-doctor-XXXXXX";
+        const Json *descriptions[] = { base, description };
+
+        assert_non_null(mkdtemp(folder));
+        h->root_path = xstrdup(folder);
+        h->config = runtime_config_new();
+        config = json_to_tree(runtime_config_fields, h->config);
+        for (size_t i = 0; i < ELEMENTS_OF(descriptions); i++) {
+                change_host(h, descriptions[i]);
+                change_config(config, descriptions[i]);
+                set_accelerator(h, descriptions[i]);
+        }
+        json_clear(runtime_config_fields, h->config);
+        must(json_read(config, runtime_config_fields, h->config, &e), &e);
+        h->root = host_root_open(folder, &e);
+        assert_true(h->root >= 0);
+}
+
+static void host_done(Host *h) {
+        cleanup_error Error e = { 0 };
+
+        close(h->root);
+        must(path_remove_tree(AT_FDCWD, h->root_path, &e), &e);
+        free(h->root_path);
+        runtime_config_free(h->config);
+        accelerator_report_done(&h->kvm);
+}
+
+static void examine(const Host *h, DoctorReport *ret) {
+        const DoctorContext context = {
+                .root = h->root,
+                .config = h->config,
+                .search = "/usr/sbin:/usr/bin",
+                .state_root = "/run/carrel",
+                .accelerator = &h->kvm,
+        };
+        cleanup_error Error e = { 0 };
+
+        must(doctor_run(&context, ret, &e), &e);
+}
+
+/* ---- the cases ---- */
+
+static bool same_as_recorded(const char *name, const char *suffix, const char *text) {
+        cleanup_free char *path = xasprintf(HOSTS "/%s.%s", name, suffix), *expected = NULL;
+        cleanup_error Error e = { 0 };
+
+        if (getenv("UPDATE_GOLDEN"))
+                must(file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, &e), &e);
+        if (file_read(AT_FDCWD, path, 1U << 20, &expected, NULL, &e) < 0) {
+                print_error("%s\n", e.message);
+                return false;
+        }
+        if (streq(expected, text))
+                return true;
+        print_error("---- %s: expected\n%s---- found\n%s", path, expected, text);
+        return false;
+}
+
+/* Codes are what scripts hold on to: these, in this order, whatever the host. */
+static bool has_all_codes(const DoctorReport *report) {
+        static const char *const codes[] = { "cpu",       "kvm",           "qemu",       "qemu-user",
+                                             "qboot",     "ovmf",          "vmlinux",    "vmlinuz",
+                                             "initrd",    "kernel-config", "virtiofsd",  "tun",
+                                             "memory",    "cgroup",        "seccomp",    "state",
+                                             "hugepages", "vhost-net",     "vhost-vsock" };
+        size_t at = 0;
+
+        for (size_t i = 0; i < ELEMENTS_OF(codes); i++) {
+                /* no kernel, no word about its options */
+                if (at < report->n_checks && streq(report->checks[at].code, codes[i]))
+                        at++;
+                else if (!streq(codes[i], "kernel-config"))
+                        return false;
+        }
+        return at == report->n_checks;
+}
+
+static bool check_case(const char *name) {
+        cleanup_doctor_report DoctorReport report = { 0 };
+        cleanup_free char *text = NULL, *all = NULL;
+        Host host = { 0 };
+
+        build_host(name, &host);
+        examine(&host, &report);
+        host_done(&host);
+        text = doctor_to_text(&report);
+        all = xasprintf("%sstatus %d\n", text, doctor_is_well(&report) ? 0 : 1);
+        if (!has_all_codes(&report))
+                print_error("%s: a check is missing, or there is one too many\n", name);
+        return same_as_recorded(name, "txt", all) && has_all_codes(&report);
+}
+
+static void test_hosts(void **state) {
+        DIR *d = opendir(HOSTS);
+        const struct dirent *entry;
+        size_t n = 0, bad = 0;
+
+        (void)state;
+        assert_non_null(d);
+        while ((entry = readdir(d))) {
+                cleanup_free char *name = xstrdup(entry->d_name);
+
+                if (!str_ends_with(name, ".json") || streq(name, "base.json"))
+                        continue;
+                name[strlen(name) - strlen(".json")] = '\0';
+                n++;
+                bad += !check_case(name);
+        }
+        closedir(d);
+        assert_true(n >= 8);
+        assert_int_equal(bad, 0);
+}
+
+static void test_json(void **state) {
+        cleanup_doctor_report DoctorReport report = { 0 };
+        cleanup_free char *text = NULL;
+        cleanup_json Json *v = NULL;
+        cleanup_error Error e = { 0 };
+        const Json *checks;
+        Host host = { 0 };
+
+        (void)state;
+        build_host("good", &host);
+        examine(&host, &report);
+        host_done(&host);
+        text = doctor_to_json(&report);
+        must(json_parse(text, strlen(text), NULL, &v, &e), &e);
+        assert_true(json_bool(json_get(v, "ok")));
+        assert_string_equal(json_string(json_get(v, "summary")), "This host can run virtual machines.");
+        checks = json_get(v, "checks");
+        assert_int_equal(json_count(checks), report.n_checks);
+        for (size_t i = 0; i < report.n_checks; i++) {
+                assert_string_equal(json_string(json_get(json_item(checks, i), "code")),
+                                    report.checks[i].code);
+                assert_string_equal(json_string(json_get(json_item(checks, i), "status")), "ok");
+                assert_non_null(json_string(json_get(json_item(checks, i), "detail")));
+                assert_null(json_get(json_item(checks, i), "fix"));
+        }
+}
+
+/* ---- --kernel ---- */
+
+static void check_kernel(const char *name, bool well) {
+        cleanup_doctor_report DoctorReport report = { 0 };
+        cleanup_free char *text = NULL, *case_name = xasprintf("kernel-of-%s", name);
+        cleanup_close int dir = open(TEST_DATA "/kernels", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cleanup_error Error e = { 0 };
+
+        must(doctor_run_kernel(dir, name, &report, &e), &e);
+        text = doctor_to_text(&report);
+        assert_true(same_as_recorded(case_name, "txt", text));
+        assert_int_equal(doctor_is_well(&report), well);
+}
+
+static void test_kernels(void **state) {
+        cleanup_doctor_report DoctorReport report = { 0 };
+        cleanup_error Error e = { 0 };
+
+        (void)state;
+        check_kernel("vmlinux", true);
+        check_kernel("bzimage-gzip", true);
+        check_kernel("bzimage-no-efi", false);
+        check_kernel("vmlinux-no-efi", true);
+        check_kernel("vmlinux-poor", false);
+        check_kernel("vmlinux-no-pvh", false);
+        check_kernel("bzimage-no-config", true);
+        assert_int_equal(doctor_run_kernel(AT_FDCWD, "/dev/null", &report, &e), -EINVAL);
+        assert_string_equal(e.message, "/dev/null: not a regular file");
+}
+
+/* This host, whatever it is: nothing crashes, nothing takes long. */
+static void test_real_host(void **state) {
+        cleanup(runtime_config_freep) RuntimeConfig *config = runtime_config_new();
+        cleanup_doctor_report DoctorReport report = { 0 };
+        cleanup_error Error e = { 0 };
+        cleanup_close int root = host_root_open("/", &e);
+        DoctorContext context = {
+                .root = root, .config = config, .search = getenv("PATH"), .state_root = "/run/x"
+        };
+        uint64_t begin = now_usec();
+
+        (void)state;
+        must(doctor_run(&context, &report, &e), &e);
+        assert_true(report.n_checks > 15);
+        assert_true(now_usec() - begin < 5000000);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_hosts),
+                cmocka_unit_test(test_json),
+                cmocka_unit_test(test_kernels),
+                cmocka_unit_test(test_real_host),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
