@@ -12,17 +12,32 @@
 #include "common/base/path.h"
 #include "common/base/str.h"
 
-static void leave_cgroup(const char *folder) {
-        cleanup_error Error error = { 0 };
-        cleanup_free char *parent = xstrdup(folder), *procs = NULL;
-        char *slash = strrchr(parent, '/');
+/* Moves us to the nearest cgroup above FOLDER that takes processes: on cgroup v2 one whose controllers are enabled for
+ * its children does not (EBUSY), but the root always does. */
+static int leave_cgroup(const char *folder, Error *err) {
+        cleanup_free char *above = xstrdup(folder);
+        char *slash;
 
-        if (!slash || slash == parent)
-                return;
-        *slash = '\0';
-        procs = path_join(parent, "cgroup.procs");
-        /* "0" is the writer itself, whatever its number in that pid namespace */
-        if (file_write(AT_FDCWD, procs, "0", &error) < 0)
+        error_set(err, ENOENT, "no cgroup above it takes processes");
+        while ((slash = strrchr(above, '/')) && slash != above) {
+                cleanup_free char *procs = NULL;
+
+                *slash = '\0';
+                procs = path_join(above, "cgroup.procs");
+                if (access(procs, F_OK) < 0)
+                        break; /* above the hierarchy's root */
+                /* "0" is the writer itself, whatever its number in that pid namespace */
+                error_clear(err);
+                if (file_write(AT_FDCWD, procs, "0", err) >= 0)
+                        return 0;
+        }
+        return -err->code;
+}
+
+static void remove_cgroup(const char *folder) {
+        cleanup_error Error error = { 0 };
+
+        if (leave_cgroup(folder, &error) < 0)
                 log_warning("leaving cgroup %s: %s", folder, error.message);
         else if (rmdir(folder) < 0 && errno != ENOENT)
                 log_warning("removing cgroup %s: %s", folder, strerror(errno));
@@ -35,7 +50,7 @@ void orphan_clean_up(const LaunchPlan *plan) {
         cleanup_close int dir = -1;
 
         STRV_FOR_EACH (folder, plan->cgroups)
-                leave_cgroup(*folder);
+                remove_cgroup(*folder);
         if (!name || name == parent)
                 return;
         *name++ = '\0';

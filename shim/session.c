@@ -382,8 +382,11 @@ static void on_agent_end(Channel *channel, const char *why, void *user) {
 
         (void)channel;
         /* QEMU closes it when it ends; its own end, with its last words, is the better message and comes at once */
-        if (why)
-                session_fail(session, why);
+        if (why) {
+                cleanup_free char *text = xasprintf("the guest's agent broke the protocol: %s", why);
+
+                session_fail(session, text);
+        }
 }
 
 /* ---- the boss ---- */
