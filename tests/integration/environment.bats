@@ -278,7 +278,7 @@ character special file 666'
         edit '.linux.sysctl = {"kernel/../../x": "1"}'
         refuses 'linux.sysctl: "kernel/../../x" is not the name of a setting'
         edit '.linux.sysctl = {"kernel.nosuchthing": "1"}'
-        refuses 'linux.sysctl: /proc/sys/kernel/nosuchthing: No such file or directory'
+        refuses 'linux.sysctl: kernel.nosuchthing: /proc/sys/kernel/nosuchthing: No such file or directory'
 }
 
 @test "a time namespace with offsets" {

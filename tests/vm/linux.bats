@@ -15,7 +15,7 @@ fine() {
 }
 
 @test "namespaces: pid, ipc, uts, mount, network and cgroup are the container's own" {
-        script 'echo $$; ls /proc | grep -c "^[0-9]*$"; ls /sys/class/net | tr "\n" " "; cat /proc/self/cgroup; for ns in pid ipc uts mnt net cgroup; do readlink /proc/self/ns/$ns; done | sort -u | wc -l'
+        script 'echo $$; ls /proc | grep -c "^[0-9]*$"; echo $(ls /sys/class/net); cat /proc/self/cgroup; for ns in pid ipc uts mnt net cgroup; do readlink /proc/self/ns/$ns; done | sort -u | wc -l'
         run_carrel run "$CT"
         fine
         assert_equal "${lines[0]}" 1
@@ -145,7 +145,7 @@ fine() {
 }
 
 @test "capabilities of root: what is not in the bounding set is gone" {
-        script 'chroot / true && echo chroot; date -s 2000-01-01 2>/dev/null || echo no-time; mount -t tmpfs x /tmp 2>/dev/null || echo no-mount'
+        script 'chroot / true && echo chroot; date -s 2000-01-01 2>&1 | grep -q "not permitted" && echo no-time; mount -t tmpfs x /tmp 2>/dev/null || echo no-mount'
         run_carrel run "$CT"
         assert_line chroot
         assert_line no-time

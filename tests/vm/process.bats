@@ -50,6 +50,8 @@ PROBE
                 | .process.scheduler = {policy: "SCHED_BATCH", nice: 5}
                 | .linux.personality = {domain: "LINUX32"}
                 | .hostname = "desk" | .domainname = "library"'
+        # jq 1.6 has no integers of that size
+        sed -i 's/18446744073709552000/18446744073709551615/' config.json
         local status=0
         carrel run "$CT" </dev/null >"$SEEN" 2>"$SEEN.err" || status=$?
         echo "$status" >"$EXIT"
@@ -78,7 +80,7 @@ field() {
 }
 
 @test "it ran to its end and its status came back" {
-        assert_equal "$(cat "$EXIT") $(tail -n 1 "$SEEN")" '33 == end'
+        [ "$(cat "$EXIT") $(tail -n 1 "$SEEN")" = '33 == end' ] || fail "status $(cat "$EXIT"): $(cat "$SEEN.err")"
 }
 
 @test "args: found on the container's PATH, passed on as they are" {

@@ -88,7 +88,7 @@ setup() {
         configure '{"accelerator": "auto"}'
         run_carrel run "$CT"
         assert_equal "$status" 0
-        case $(carrel plan -b "$BUNDLE" | jq -r .vm.accelerator) in
+        case $(carrel plan -b "$BUNDLE" | jq -r .machine.accelerator) in
         kvm) assert_equal "$stderr" '' ;;
         tcg)
                 assert_equal "$(grep -c 'emulated' <<<"$stderr")" 1
