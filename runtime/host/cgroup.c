@@ -214,8 +214,10 @@ static int fill_cpuset(const char *folder, const char *name, unsigned depth, Err
         return write_file(folder, name, above, err);
 }
 
-/* Version 2: hands all controllers down to the children of FOLDER. One that cannot be is missed where it is needed. */
+/* Version 2: hands the controllers that engines read or we set down to the children of FOLDER. One that cannot be is
+ * missed where it is needed. */
 static void hand_down(const char *folder, unsigned depth) {
+        static const char *const wanted[] = { "cpu", "cpuset", "io", "memory", "pids" };
         cleanup_free char *path = path_join(folder, "cgroup.controllers"), *line = NULL,
                           *parent = parent_of(folder);
         cleanup_strv char **controllers = NULL;
@@ -227,11 +229,12 @@ static void hand_down(const char *folder, unsigned depth) {
         if (file_read_line(AT_FDCWD, path, &line, &error) < 0)
                 return;
         controllers = strv_split(line, " ");
-        STRV_FOR_EACH (controller, controllers) {
-                cleanup_free char *text = xasprintf("+%s", *controller);
+        for (size_t i = 0; i < ELEMENTS_OF(wanted); i++) {
+                cleanup_free char *text = xasprintf("+%s", wanted[i]);
                 cleanup_error Error ignored = { 0 };
 
-                write_file(folder, "cgroup.subtree_control", text, &ignored);
+                if (strv_contains(controllers, wanted[i]))
+                        write_file(folder, "cgroup.subtree_control", text, &ignored);
         }
 }
 
