@@ -14,84 +14,117 @@
 #include "common/base/str.h"
 #include "runtime/host/kernel-config-check.h"
 
-#define MAX_IMAGE    (1024U << 20)
+#define MAX_IMAGE    (2048ULL << 20)
+#define MAX_PACKED   (256U << 20)
 #define MAX_UNPACKED (512U << 20)
 #define MAX_CONFIG   (4U << 20)
+#define CHUNK        (1U << 20)
+#define MAX_NEEDLE   32U
+#define MAX_BANNERS  16U
 
 #define IKCONFIG_BEGIN "IKCFG_ST"
 #define IKCONFIG_END   "IKCFG_ED"
+#define NOT_FOUND      UINT64_MAX
+
+/* ---- searching, piece by piece: most of the time goes into touching memory ---- */
+
+/* Where NEEDLE begins, at FROM or behind it. Neighbouring pieces overlap by what a needle may be long. */
+static uint64_t find(const ByteSource *s, uint64_t from, const char *needle) {
+        const size_t length = strlen(needle);
+        cleanup_free uint8_t *chunk = s->data ? NULL : xmalloc(CHUNK + MAX_NEEDLE);
+
+        for (uint64_t at = from; at < s->size; at += CHUNK) {
+                size_t n = s->size - at < CHUNK + MAX_NEEDLE ? (size_t)(s->size - at) : CHUNK + MAX_NEEDLE;
+                const uint8_t *piece = s->data ? s->data + at : chunk, *found;
+
+                if (!s->data && !byte_source_read(s, at, chunk, n))
+                        break;
+                found = memmem(piece, n, needle, length);
+                if (found)
+                        return at + (uint64_t)(found - piece);
+        }
+        return NOT_FOUND;
+}
 
 /* ---- the configuration inside (CONFIG_IKCONFIG): marker, gzip, marker ---- */
 
-static int find_ikconfig(const uint8_t *data, size_t length, char **ret, Error *err) {
-        const size_t marker = strlen(IKCONFIG_BEGIN);
-        const uint8_t *end = data + length, *begin = memmem(data, length, IKCONFIG_BEGIN, marker), *stop;
-        uint8_t *text;
+static int find_ikconfig(const ByteSource *s, char **ret, Error *err) {
+        uint64_t begin = find(s, 0, IKCONFIG_BEGIN), end;
+        cleanup_free uint8_t *packed = NULL, *text = NULL;
         size_t n;
 
-        if (!begin)
+        if (begin == NOT_FOUND)
                 return error_set(err, ENOENT, "the image holds no configuration (CONFIG_IKCONFIG is off)");
-        begin += marker;
-        stop = memmem(begin, (size_t)(end - begin), IKCONFIG_END, marker);
-        if (!stop)
+        begin += strlen(IKCONFIG_BEGIN);
+        end = find(s, begin, IKCONFIG_END);
+        if (end == NOT_FOUND || end - begin > MAX_CONFIG)
                 return error_set(err, EINVAL, "the configuration in the image has no end");
-        if (unpack(begin, (size_t)(stop - begin), MAX_CONFIG, &text, &n, err) < 0)
+        packed = xmalloc((size_t)(end - begin) + 1);
+        if (!byte_source_read(s, begin, packed, (size_t)(end - begin)))
+                return error_set(err, EIO, "the configuration in the image cannot be read");
+        if (unpack(packed, (size_t)(end - begin), MAX_CONFIG, &text, &n, err) < 0)
                 return error_prefix(err, "the configuration in the image");
         *ret = xstrndup((const char *)text, n);
-        free(text);
         return 0;
 }
 
 /* "Linux version 6.12.117 (...": the banner; not the pattern "%s version %s" it is printed with. */
-static char *find_banner(const uint8_t *data, size_t length) {
+static char *find_banner(const ByteSource *s) {
         static const char words[] = "Linux version ";
-        const size_t n = strlen(words);
+        char version[65] = "";
+        uint64_t at = 0;
 
-        while (length > n) {
-                const uint8_t *at = memmem(data, length, words, n);
+        for (unsigned i = 0; i < MAX_BANNERS && (at = find(s, at, words)) != NOT_FOUND; i++) {
+                size_t n = 0;
 
-                if (!at)
-                        return NULL;
-                length -= (size_t)(at + n - data);
-                data = at + n;
-                if (length > 0 && *data >= '0' && *data <= '9') {
-                        size_t end = 0;
-
-                        while (end < length && end < 64 && data[end] > ' ' && data[end] < 127)
-                                end++;
-                        return xstrndup((const char *)data, end);
-                }
+                at += strlen(words);
+                while (n < sizeof(version) - 1 && byte_source_read(s, at + n, version + n, 1) &&
+                       version[n] > ' ' && version[n] < 127)
+                        n++;
+                version[n] = '\0';
+                if (*version >= '0' && *version <= '9')
+                        return xstrdup(version);
         }
         return NULL;
 }
 
-static int config_from_bzimage(const uint8_t *data, KernelImage *image, Error *err) {
+static int config_from_bzimage(const ByteSource *s, KernelImage *image, Error *err) {
         const KernelFormat *f = &image->format;
-        cleanup_free uint8_t *vmlinux = NULL;
-        const uint8_t *payload = data + f->payload_offset;
+        cleanup_free uint8_t *packed = NULL, *vmlinux = NULL;
+        ByteSource unpacked = { .fd = -1 };
         size_t length;
 
-        image->packed = pack_format_of(payload, (size_t)f->payload_length);
-        if (image->packed == PACK_ELF)
-                return find_ikconfig(payload, (size_t)f->payload_length, &image->config, err);
-        if (unpack(payload, (size_t)f->payload_length, MAX_UNPACKED, &vmlinux, &length, err) < 0)
+        if (f->payload_length > MAX_PACKED)
+                return error_set(err, EFBIG, "the kernel in the image is larger than %u MiB",
+                                 MAX_PACKED >> 20);
+        packed = xmalloc((size_t)f->payload_length + 1);
+        if (!byte_source_read(s, f->payload_offset, packed, (size_t)f->payload_length))
+                return error_set(err, EIO, "the image cannot be read to its end");
+        image->packed = pack_format_of(packed, (size_t)f->payload_length);
+        if (image->packed == PACK_ELF) {
+                unpacked.data = packed;
+                unpacked.size = f->payload_length;
+                return find_ikconfig(&unpacked, &image->config, err);
+        }
+        if (unpack(packed, (size_t)f->payload_length, MAX_UNPACKED, &vmlinux, &length, err) < 0)
                 return error_prefix(err, "the kernel in the image");
-        return find_ikconfig(vmlinux, length, &image->config, err);
+        unpacked.data = vmlinux;
+        unpacked.size = length;
+        return find_ikconfig(&unpacked, &image->config, err);
 }
 
-int kernel_image_parse(const uint8_t *data, size_t length, KernelImage *ret, Error *err) {
-        const ByteSource source = { .data = data, .fd = -1, .size = length };
+static int parse_image(const ByteSource *s, KernelImage *ret, Error *err) {
         cleanup_error Error e = { 0 };
         KernelImage image = { 0 };
         int r;
 
-        if (kernel_format_read(&source, &image.format, err) < 0)
+        if (kernel_format_read(s, &image.format, err) < 0)
                 return -err->code;
         if (image.format.kind == KERNEL_ELF) {
-                r = find_ikconfig(data, length, &image.config, &e);
-                image.version = find_banner(data, length);
+                r = find_ikconfig(s, &image.config, &e);
+                image.version = find_banner(s);
         } else {
-                r = config_from_bzimage(data, &image, &e);
+                r = config_from_bzimage(s, &image, &e);
                 if (*image.format.version)
                         image.version = xstrndup(image.format.version, strcspn(image.format.version, " "));
         }
@@ -101,6 +134,12 @@ int kernel_image_parse(const uint8_t *data, size_t length, KernelImage *ret, Err
                 image.config_source = xstrdup("the image");
         *ret = image;
         return 0;
+}
+
+int kernel_image_parse(const uint8_t *data, size_t length, KernelImage *ret, Error *err) {
+        const ByteSource source = { .data = data, .fd = -1, .size = length };
+
+        return parse_image(&source, ret, err);
 }
 
 /* ---- the configuration beside it ---- */
@@ -190,20 +229,13 @@ int kernel_image_check(int dir, const char *path, KernelNeeds needs, Error *err)
 
 int kernel_image_read(int dir, const char *path, KernelImage *ret, Error *err) {
         cleanup(close_image) ByteSource source = { .fd = -1 };
-        cleanup_free uint8_t *data = NULL;
         KernelImage image = { 0 };
-        KernelFormat f;
 
         if (open_image(dir, path, &source, err) < 0)
                 return -err->code;
-        if (kernel_format_read(&source, &f, err) < 0) /* before all of some huge file is read */
-                return error_prefix(err, "%s", path);
         if (source.size > MAX_IMAGE)
-                return error_set(err, EFBIG, "%s: larger than %u MiB", path, MAX_IMAGE >> 20);
-        data = xmalloc((size_t)source.size);
-        if (!byte_source_read(&source, 0, data, (size_t)source.size))
-                return error_set(err, EIO, "%s: cannot be read to its end", path);
-        if (kernel_image_parse(data, (size_t)source.size, &image, err) < 0)
+                return error_set(err, EFBIG, "%s: larger than %llu MiB", path, MAX_IMAGE >> 20);
+        if (parse_image(&source, &image, err) < 0)
                 return error_prefix(err, "%s", path);
         if (!image.config)
                 find_config_beside(dir, path, &image);
