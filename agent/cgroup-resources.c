@@ -158,11 +158,14 @@ static int apply_cpu(const Cgroup *cgroup, const OciCpu *cpu, Error *err) {
                         err, ENOTSUP,
                         "linux.resources.cpu.realtimeRuntime, realtimePeriod: cgroup v2 has no real-time "
                         "budgets");
-        if (cpu->shares.set && cpu->shares.value != 0)
+        /* An idle cgroup takes no weight. */
+        if (cpu->idle.set && cpu->idle.value == 0)
+                r = set_number(cgroup, "cpu.idle", "cpu.idle", 0, err);
+        if (r >= 0 && cpu->shares.set && cpu->shares.value != 0)
                 r = set_number(cgroup, "cpu.shares", "cpu.weight", cgroup_shares_to_weight(cpu->shares.value),
                                err);
-        if (r >= 0 && cpu->idle.set)
-                r = set_number(cgroup, "cpu.idle", "cpu.idle", cpu->idle.value != 0, err);
+        if (r >= 0 && cpu->idle.set && cpu->idle.value != 0)
+                r = set_number(cgroup, "cpu.idle", "cpu.idle", 1, err);
         if (r >= 0)
                 r = apply_cpu_max(cgroup, cpu, err);
         if (r >= 0)

@@ -174,7 +174,7 @@ static int write_sysctls(const OciLinux *linux_, SettingScope scope, Error *err)
                         continue;
                 file = xasprintf("/proc/sys/%s", path);
                 if (file_write(AT_FDCWD, file, linux_->sysctl.values[i], err) < 0)
-                        return error_prefix(err, "linux.sysctl");
+                        return error_prefix(err, "linux.sysctl: %s", linux_->sysctl.keys[i]);
         }
         return 0;
 }
