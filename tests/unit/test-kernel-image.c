@@ -272,10 +272,10 @@ static void test_config_check(void **state) {
         /* unwanted options, and one that is named for two reasons is reported once, for the graver */
         changed = xasprintf("%sCONFIG_TRIM_UNUSED_KSYMS=y\nCONFIG_CMDLINE_OVERRIDE=y\n", good);
         assert_lacks(changed, KERNEL_USE_ALL, PACK_UNKNOWN, "CMDLINE_OVERRIDE=y TRIM_UNUSED_KSYMS=y");
-        memcpy(strstr(changed, "CONFIG_PCI_MMCONFIG=y"), "#", 1);
+        *strstr(changed, "CONFIG_PCI_MMCONFIG=y") = '#';
         assert_lacks(changed, KERNEL_USE_ALL, PACK_UNKNOWN,
                      "PCI_MMCONFIG=n CMDLINE_OVERRIDE=y TRIM_UNUSED_KSYMS=y");
-        memcpy(strstr(changed, "CONFIG_RD_ZSTD=y"), "#", 1);
+        *strstr(changed, "CONFIG_RD_ZSTD=y") = '#';
         assert_lacks(changed, KERNEL_USE_MACHINE, PACK_ZSTD, "CMDLINE_OVERRIDE=y RD_ZSTD=n ?PCI_MMCONFIG=n");
         assert_lacks(changed, KERNEL_USE_CONTAINER, PACK_ZSTD, "");
 }
