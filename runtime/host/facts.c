@@ -15,6 +15,7 @@
 #include "common/base/str.h"
 #include <config.h>
 #include "runtime/host/accelerator.h"
+#include "runtime/host/clock.h"
 #include "runtime/host/descriptors.h"
 #include "runtime/host/host-root.h"
 #include "runtime/host/qemu-user.h"
@@ -228,6 +229,8 @@ int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) 
                 f->kvm_problem = qemu_user_kvm_obstacle(root, &user, &f->kvm_gid);
                 f->kvm = !f->kvm_problem;
         }
+        if (!f->kvm)
+                f->tsc_khz = host_tsc_khz(root);
         *ret = TAKE_PTR(f);
         return 0;
 }

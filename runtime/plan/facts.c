@@ -14,6 +14,7 @@ const JsonField host_facts_fields[] = {
         { JSON_FIELD(HostFacts, cpus, "cpus", JSON_KIND_UINT32) },
         { JSON_FIELD(HostFacts, memory, "memory", JSON_KIND_UINT64) },
         { JSON_FIELD(HostFacts, address_bits, "addressBits", JSON_KIND_UINT32) },
+        { JSON_FIELD(HostFacts, tsc_khz, "tscKhz", JSON_KIND_UINT32) },
         { JSON_FIELD(HostFacts, kvm, "kvm", JSON_KIND_BOOL), .flags = JSON_WRITE_ZERO },
         { JSON_FIELD(HostFacts, kvm_problem, "kvmProblem", JSON_KIND_STRING) },
         { JSON_FIELD(HostFacts, kvm_gid, "kvmGid", JSON_KIND_UINT32) },

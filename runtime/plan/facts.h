@@ -21,10 +21,12 @@ typedef struct FirmwareFact {
 } FirmwareFact;
 
 typedef struct HostFacts {
-        uint32_t cpus;          /* online */
-        uint64_t memory;        /* bytes, MemTotal */
-        uint32_t address_bits;  /* physical, of the host CPU */
-        bool kvm;               /* hardware virtualisation really usable (accelerator probe) */
+        uint32_t cpus;         /* online */
+        uint64_t memory;       /* bytes, MemTotal */
+        uint32_t address_bits; /* physical, of the host CPU */
+        uint32_t
+                tsc_khz; /* of its time stamp counter, when its kernel keeps time by it; 0: do not count on it */
+        bool kvm;        /* hardware virtualisation really usable (accelerator probe) */
         char *kvm_problem;      /* one line saying why not; NULL when usable */
         uint32_t kvm_gid;       /* group of /dev/kvm; 0: none needed */
         char *qemu;             /* program */
