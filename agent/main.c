@@ -68,6 +68,9 @@ static int run(int argc, char **argv, bool *ret_guest, Error *err) {
                                  "this is PID 1 of carrel's virtual machines, nothing to be run by hand");
         if (test.channel >= 0)
                 return run_test(&test, started, err);
+        /* a namespace of a running system, and no test: keep its mounts whole */
+        if (access("/proc/self", F_OK) == 0)
+                return error_set(err, EINVAL, "/proc is mounted: this machine is up already");
         *ret_guest = true; /* what the kernel's command line adds to ours is not for us */
         return run_guest(started, err);
 }
