@@ -288,6 +288,7 @@ int accelerator_probe(AcceleratorReport *ret, Error *err) {
                 t.memory = NULL;
                 return error_errno(err, "memory for the probe of " KVM_DEVICE);
         }
+        madvise(t.memory, GUEST_MEMORY, MADV_NOHUGEPAGE); /* four pages are touched, not 2 MiB */
         fill_memory(t.memory);
         if (open_device(&t, &report) >= 0 && make_vm(&t, &report) >= 0) {
                 if (guard_begin(&guard, t.vcpu, &report) >= 0)
