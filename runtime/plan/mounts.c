@@ -62,6 +62,14 @@ static const SpecialBind *find_special(const char *source) {
         return NULL;
 }
 
+/* The same for binds that are told by other marks than their source. */
+#define WHY_HOST_SHM "shared memory is the guest's own; it is not shared with the host"
+#define WHY_SHM      "shared memory is a tmpfs of the guest, as large as half of its memory"
+#define WHY_MAPPED                                                                                           \
+        "ids cannot be mapped on the way into a virtual machine; leave out uidMappings, gidMappings and "    \
+        "idmap"
+#define WHY_SOCKET "a socket of the host cannot be connected to from inside a virtual machine"
+
 /* ---- file systems ---- */
 
 /* What the agent can mount by itself. */
@@ -179,14 +187,9 @@ static int special_bind(Work *w, const char *source, Error *err) {
 
         if (streq(destination, "/dev/shm")) {
                 if (streq(source, "/dev/shm"))
-                        planner_warn(w->p,
-                                     "%s: shared memory is the guest's own; it is not shared with the host",
-                                     w->at);
+                        planner_warn(w->p, "%s: " WHY_HOST_SHM, w->at);
                 else
-                        planner_note(
-                                w->p,
-                                "%s: shared memory is a tmpfs of the guest, as large as half of its memory",
-                                w->at);
+                        planner_note(w->p, "%s: " WHY_SHM, w->at);
                 replace(w, "tmpfs");
                 return 1;
         }
@@ -216,10 +219,7 @@ static int plan_bind(Work *w, Error *err) {
                 return error_set(err, EINVAL, "%s: source: missing", w->at);
         if (m->n_uid_mappings > 0 || m->n_gid_mappings > 0 || has_option(m, "idmap") ||
             has_option(m, "ridmap"))
-                return error_set(err, ENOTSUP,
-                                 "%s: a bind with mapped ids is not possible in a virtual machine; "
-                                 "leave out uidMappings, gidMappings and idmap",
-                                 w->at);
+                return error_set(err, ENOTSUP, "%s: " WHY_MAPPED, w->at);
         joined = *m->source == '/' ? xstrdup(m->source) : path_join(w->p->request->bundle, m->source);
         source = path_normalize(joined);
         shown = str_printable(source, strlen(source), 256);
@@ -291,11 +291,19 @@ int planner_mounts(Planner *p, Json **ret_mounts, Error *err) {
         return 0;
 }
 
+static void describe(StrBuf *out, const char *what, Verdict verdict, const char *why) {
+        strbuf_printf(out, "| %s | %s | %s |\n", what, verdict_name(verdict), why);
+}
+
 void mounts_describe(StrBuf *out) {
+        describe(out, "bind with `uidMappings`, `gidMappings` or `idmap`", VERDICT_REFUSE, WHY_MAPPED);
+        describe(out, "bind of `/dev/shm` onto `/dev/shm`", VERDICT_WARN, WHY_HOST_SHM);
+        describe(out, "bind of anything else onto `/dev/shm`", VERDICT_NOTE, WHY_SHM);
+        describe(out, "bind of `*.sock`, `*.socket`", VERDICT_WARN, WHY_SOCKET);
         for (size_t i = 0; i < ELEMENTS_OF(special_binds); i++)
                 if (special_binds[i].why)
                         strbuf_printf(out, "| bind of `%s`%s | %s | %s |\n", special_binds[i].path,
-                                      special_binds[i].below ? " or below" : "",
+                                      special_binds[i].below ? " or below, not named above" : "",
                                       verdict_name(special_binds[i].verdict), special_binds[i].why);
         for (size_t i = 0; i < ELEMENTS_OF(refused_types); i++)
                 strbuf_printf(out, "| mount of type %s | %s | %s |\n", refused_types[i].types,

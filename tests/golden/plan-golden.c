@@ -4,8 +4,6 @@
  * plan-golden [--state DIR] CASE [FACTS]: makes the plan of tests/golden/CASE and prints it as `carrel plan` does; QEMU's arguments
  * follow behind a line with "--", one a line. A refusal goes to standard error, status 1. FACTS takes the place of
  * CASE/facts.json if the case has none of its own; DIR is the container's state folder.
- *
- * plan-golden --spec-support prints the table of docs/spec-support.md.
  */
 
 #include <errno.h>
@@ -16,7 +14,6 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
-#include "runtime/plan/checks.h"
 #include "runtime/plan/plan.h"
 
 #define FILE_MAX (16U << 20)
@@ -95,33 +92,19 @@ static int make(const char *folder, const char *facts_file, const char *state, P
         return plan_make(spec, tree, config, &facts, &request, ret, err);
 }
 
-static void print_support(void) {
-        StrBuf b = { 0 };
-        cleanup_free char *text = NULL;
-
-        checks_describe(&b);
-        mounts_describe(&b);
-        text = strbuf_take(&b);
-        fputs(text, stdout);
-}
-
 int main(int argc, char **argv) {
         cleanup(plan_freep) Plan *plan = NULL;
         cleanup_error Error e = { 0 };
         cleanup_free char *text = NULL;
         const char *state = "/run/carrel/golden";
 
-        if (argc == 2 && streq(argv[1], "--spec-support")) {
-                print_support();
-                return 0;
-        }
         if (argc > 3 && streq(argv[1], "--state")) {
                 state = argv[2];
                 argv += 2;
                 argc -= 2;
         }
         if (argc < 2 || argc > 3) {
-                fputs("usage: plan-golden [--state DIR] CASE [FACTS] | --spec-support\n", stderr);
+                fputs("usage: plan-golden [--state DIR] CASE [FACTS]\n", stderr);
                 return 2;
         }
         if (make(argv[1], argc == 3 ? argv[2] : NULL, state, &plan, &e) < 0) {
