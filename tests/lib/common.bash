@@ -30,6 +30,8 @@ test_begin() {
         BUNDLE=$T/bundle
         CT=ct$(od -An -N5 -tx1 /dev/urandom | tr -d ' \n')
         mkdir -p "$T/tmp"
+        # QEMU's user has to get at what a test makes
+        chmod a+x "${BATS_RUN_TMPDIR:-$T}" "$T"
         # setup_file's tests are processes of their own
         export T ROOT CONFIG BUNDLE CT TMPDIR=$T/tmp
         [ -n "${CARREL_ISOLATED-}" ] || fail "run me as: tools/test SUITE, or tests/lib/isolated bats FILE"

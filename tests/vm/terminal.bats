@@ -25,12 +25,12 @@ on_terminal() {
         edit '.process.env += ["PS1=ready> "]'
         args sh
         on_terminal 31x97 'expect:ready> ' 'send:stty size\n' 'expect:31 97' \
-                'send:trap "stty size" WINCH; echo set\n' 'expect:set' 'expect:ready> ' \
-                'resize:40x120' 'send:\n' 'expect:40 120' \
+                "send:sh -c 'trap \"stty size; exit\" WINCH; echo ar\"\"med; while :; do sleep 0.1; done'\\n" 'expect:armed' \
+                'resize:40x120' 'expect:40 120' \
                 'send:test -t 0 && test -t 1 && test -t 2 && tty\n' 'expect:/dev/pts/0' \
-                'send:sleep 100\n' 'send:\x03' 'expect:ready> ' 'send:echo after $?\n' 'expect:after 130' \
+                'send:sleep 100\n' pause:1 'send:\x03' 'expect:ready> ' 'send:echo after $?\n' 'expect:after 130' \
                 'send:exit 9\n' -- run "$CT"
-        assert_equal "$status" 9
+        [ "$status" -eq 9 ] || fail "$status: $output"
         assert_clean
 }
 
@@ -40,7 +40,7 @@ on_terminal() {
         carrel_detached run -d "$CT"
         on_terminal 30x90 'expect:# ' 'send:stty size\n' 'expect:30 90' 'resize:33x99' 'send:sleep 1; stty size\n' 'expect:33 99' \
                 'send:exit 4\n' -- exec -t "$CT" sh
-        assert_equal "$status" 4
+        [ "$status" -eq 4 ] || fail "$status: $output"
         carrel delete --force "$CT"
         assert_clean
 }
