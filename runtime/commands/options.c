@@ -194,6 +194,8 @@ void options_print_help(const Syntax *syntax) {
         };
         char *name = xstrdup(syntax->program);
 
+        /* argp's note that "-b DIR" is as good as "--bundle=DIR" is no news */
+        setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
         argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_PRE_DOC | ARGP_HELP_LONG | ARGP_HELP_POST_DOC,
                   name);
         free(name);

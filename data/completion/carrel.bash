@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Completion of carrel(8) for bash. tests/integration/completion.bats holds the words against carrel --help.
+
+_carrel_commands="config console create delete doctor exec features kill list plan run spec start state trace"
+
+# Options of a command; without one, those in front of it.
+_carrel_options() {
+        case $1 in
+        '') echo "--root --config --log --log-format --debug --systemd-cgroup --rootless --criu --version -v" ;;
+        config | trace) echo "--json" ;;
+        console) echo "--follow -f" ;;
+        create) echo "--bundle -b --pid-file --console-socket --no-pivot --no-new-keyring --preserve-fds" ;;
+        delete) echo "--force -f" ;;
+        doctor) echo "--json --kernel" ;;
+        exec)
+                echo "--process -p --detach -d --pid-file --tty -t --console-socket --user -u --additional-gids -g --cwd" \
+                        "--env -e --cap -c --no-new-privs --ignore-paused --apparmor --process-label --preserve-fds"
+                ;;
+        kill) echo "--all -a" ;;
+        list) echo "--format -f --quiet -q" ;;
+        plan) echo "--bundle -b --facts --id" ;;
+        run)
+                echo "--bundle -b --pid-file --console-socket --no-pivot --no-new-keyring --preserve-fds --detach -d" \
+                        "--keep --no-subreaper --trace"
+                ;;
+        spec) echo "--bundle -b" ;;
+        *) ;;
+        esac
+        echo "--help -h"
+}
+
+# What the option's value is: a folder, a file, one of some words, or something only the user knows.
+_carrel_value() {
+        case $1:$2 in
+        *:--root | *:--bundle | *:-b) echo folder ;;
+        :--log-format) echo "text json" ;;
+        list:--format | list:-f) echo "table json" ;;
+        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | exec:--process | exec:-p | *:--kernel | *:--facts)
+                echo file
+                ;;
+        :--rootless) echo "true false auto" ;;
+        *:--preserve-fds | plan:--id) echo none ;;
+        exec:--user | exec:-u | exec:--additional-gids | exec:-g | exec:--env | exec:-e | exec:--cap | exec:-c) echo none ;;
+        exec:--cwd | exec:--apparmor | exec:--process-label) echo none ;;
+        *) ;;
+        esac
+}
+
+_carrel_ids() {
+        local root=${1:-/run/carrel}
+
+        carrel --root "$root" list --quiet 2>/dev/null
+}
+
+_carrel() {
+        local current=${COMP_WORDS[COMP_CWORD]} previous='' command='' root='' value words=''
+        local -i i positional=0
+
+        COMPREPLY=()
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                previous=${COMP_WORDS[i]}
+                [ "$previous" = --root ] && root=${COMP_WORDS[i + 1]}
+                value=$(_carrel_value "$command" "$previous")
+                if [ -n "$value" ] && ((i + 1 < COMP_CWORD)); then
+                        i+=1
+                        previous=''
+                        continue
+                fi
+                [[ $previous = -* ]] && continue
+                if [ -z "$command" ]; then command=$previous; else positional+=1; fi
+        done
+        value=$(_carrel_value "$command" "$previous")
+        case $value in
+        folder) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
+        file) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
+        none) return ;;
+        '') ;;
+        *) words=$value ;;
+        esac
+        if [ -z "$words" ]; then
+                if [[ $current = -* ]]; then
+                        words=$(_carrel_options "$command")
+                elif [ -z "$command" ]; then
+                        words=$_carrel_commands
+                elif ((positional == 0)); then
+                        case $command in
+                        console | delete | exec | kill | start | state | trace) words=$(_carrel_ids "$root") ;;
+                        plan | run) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
+                        *) ;;
+                        esac
+                elif [ "$command" = kill ]; then
+                        words="TERM KILL INT HUP QUIT USR1 USR2 STOP CONT"
+                fi
+        fi
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _carrel carrel
