@@ -13,11 +13,12 @@
  *   child   waits
  *   agent   environment_attach()       maps of ids, settings of the guest itself
  *   agent   tells the child to go on
- *   child   environment_setup()        namespaces, mounts, root, terminal, identity, look-up of the program
+ *   child   environment_setup()        namespaces, mounts, root, terminal, identity
  *   child   tells the agent "ready", or the error; waits for START
  *   agent   program_limit()            rlimits and what else takes the agent's privileges
  *   agent   answers CREATE; at START tells the child to go on
- *   child   environment_exec()         startContainer hooks, seccomp, execve; comes back only with an error
+ *   child   environment_exec()         startContainer hooks, look-up of the program, seccomp, execve; comes
+ *                                      back only with an error
  *
  * The child must end with _exit(). It needs nothing of the agent's but memory, descriptors 0, 1, 2 as the
  * container is to have them (any, with a terminal), and its end of the socket, O_CLOEXEC: that it closes is

@@ -28,7 +28,6 @@ struct Program {
         const OciProcess *process;
         const Seccomp *late_seccomp;
         char **env;
-        char *path;
 };
 
 /* Words for errno as runc prints them: engines look for "permission denied". */
@@ -271,8 +270,6 @@ int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **r
                 return -err->code;
         if (become_user(process, err) < 0)
                 return -err->code;
-        if (program_look_up(process->args[0], program->env, &program->path, err) < 0)
-                return -err->code;
         *ret = TAKE_PTR(program);
         return 0;
 }
@@ -288,23 +285,24 @@ static void reset_signals(void) {
 }
 
 int program_exec(Program *program, Error *err) {
-        cleanup_free char *why = NULL;
+        cleanup_free char *path = NULL, *why = NULL;
         int code;
 
+        if (program_look_up(program->process->args[0], program->env, &path, err) < 0)
+                return -err->code;
         reset_signals();
         if (seccomp_apply(program->late_seccomp, err) < 0)
                 return -err->code;
-        execve(program->path, program->process->args, program->env);
+        execve(path, program->process->args, program->env);
         code = errno;
         why = words(code);
-        return error_set(err, code, "exec %s: %s", program->path, why);
+        return error_set(err, code, "exec %s: %s", path, why);
 }
 
 Program *program_free(Program *program) {
         if (!program)
                 return NULL;
         strv_free(program->env);
-        free(program->path);
         free(program);
         return NULL;
 }
