@@ -180,18 +180,16 @@ static void on_process_drained(Process *process, void *user) {
         Session *session = user;
         int status = process->status;
 
-        process_free(process);
-        if (number != PROCESS_INIT) {
-                if (ran)
-                        send_exited(session, number, status, false);
-        } else {
+        /* without a container: its setup failed on our side */
+        if (session->container && session->container->init == process)
                 session->container->init = NULL;
-                if (ran) {
-                        session->init_done = true;
-                        session->init_status = status;
-                        loop_add_timer(session->loop, LINGER_USEC, on_linger, session,
-                                       &session->linger_timer);
-                }
+        process_free(process);
+        if (ran && number == PROCESS_INIT) {
+                session->init_done = true;
+                session->init_status = status;
+                loop_add_timer(session->loop, LINGER_USEC, on_linger, session, &session->linger_timer);
+        } else if (ran) {
+                send_exited(session, number, status, false);
         }
         finish_if_last(session);
 }

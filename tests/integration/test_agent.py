@@ -118,6 +118,13 @@ class Lifecycle(AgentTest):
         with self.assertRaises(AgentError):
             self.create("true", root={"path": "/run/carrel/share/nowhere"})
 
+    def test_setup_fails_on_the_agents_side(self):
+        linux = {"namespaces": [{"type": "mount"}, {"type": "pid"}], "sysctl": {"vm.nothing_like_it": "1"}}
+        with self.assertRaises(AgentError):
+            self.create("true", linux=linux)
+        self.agent.step(0.2)
+        self.assertEqual(self.agent.request("shutdown"), {})
+
     def test_warnings_reach_the_host(self):
         self.create("true", linux={"namespaces": [{"type": "mount"}], "resources": {"memory": {"swappiness": 10}}})
         self.agent.wait(lambda: self.agent.events, "a line of the log")
