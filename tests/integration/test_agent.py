@@ -96,8 +96,9 @@ class Lifecycle(AgentTest):
         self.assertEqual(self.agent.wait_exited(init), 128 + signal.SIGKILL)
 
     def test_program_is_not_there(self):
-        self.assert_error('exec: "nothing-like-it": executable file not found in $PATH', 2,
-                          self.create, "nothing-like-it")
+        self.create("nothing-like-it")
+        self.assert_error('exec: "nothing-like-it": executable file not found in $PATH', 2, self.agent.start)
+        self.agent.request("shutdown")
 
     def test_program_goes_away_before_start(self):
         if OPTIONS["vm"]:
@@ -108,7 +109,8 @@ class Lifecycle(AgentTest):
         self.agent.request("shutdown")
 
     def test_program_is_a_folder(self):
-        self.assert_error('exec: "/etc": permission denied', 13, self.create, "/etc")
+        self.create("/etc")
+        self.assert_error('exec: "/etc": permission denied', 13, self.agent.start)
 
     def test_bad_config(self):
         request = {"shareType": OPTIONS["share"], "config": {"ociVersion": "1.0.0"}}
@@ -422,7 +424,7 @@ class UserNamespace(AgentTest):
                       "uidMappings": ids, "gidMappings": ids}
 
     def test_init_and_exec(self):
-        init = self.create("sh", "-c", "cat /proc/self/uid_map; echo again >/proc/self/fd/1; touch /made; sleep 1000",
+        init = self.create("sh", "-c", "cat /proc/self/uid_map; touch /made; echo again >/proc/self/fd/1; sleep 1000",
                            linux=self.linux)
         self.agent.start()
         self.agent.wait(lambda: b"again" in init.stdout, "output")
