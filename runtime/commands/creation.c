@@ -219,7 +219,8 @@ static int launch_shim(Creation *c, Error *err) {
                 .pass_stdio = !record->terminal,
                 .console = -1,
                 .log = log,
-                .new_network = network && !network->path,
+                /* without a wish for one it still gets its own: nothing of the host's network is touched */
+                .new_network = !network || !network->path,
                 .network = network ? network->path : NULL,
                 .cgroups = c->cgroups,
         };
@@ -368,6 +369,8 @@ int container_create(const ContainerRequest *request, Created *ret, Error *err) 
         if (r < 0)
                 return r;
         show_warnings(c.plan->warnings, request->show_warnings);
+        STRV_FOR_EACH (note, c.plan->notes)
+                log_debug("%s", *note);
         r = make_state(&c, err);
         if (r >= 0)
                 r = launch_shim(&c, err);

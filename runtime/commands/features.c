@@ -28,7 +28,6 @@ static const char *const mount_options[] = {
         "diratime",
         "dirsync",
         "exec",
-        "idmap",
         "iversion",
         "lazytime",
         "loud",
@@ -53,7 +52,6 @@ static const char *const mount_options[] = {
         "relatime",
         "remount",
         "rexec",
-        "ridmap",
         "rnoatime",
         "rnodev",
         "rnodiratime",
@@ -168,7 +166,7 @@ static void write_linux(JsonWriter *w) {
         write_enabled(w, "selinux", false);
         write_enabled(w, "intelRdt", false);
         begin(w, "mountExtensions");
-        write_enabled(w, "idmap", true);
+        write_enabled(w, "idmap", false);
         json_end_object(w);
         json_end_object(w);
 }
