@@ -57,6 +57,23 @@ int caps_keep_over_setuid(Error *err) {
         return 0;
 }
 
+int caps_regain(Error *err) {
+        cap_t caps = cap_get_proc();
+        int r;
+
+        if (!caps)
+                return error_errno(err, "capget");
+        for (cap_value_t cap = 0; cap < 64 && kernel_knows(cap); cap++) {
+                cap_flag_value_t permitted = CAP_CLEAR;
+
+                if (cap_get_flag(caps, cap, CAP_PERMITTED, &permitted) == 0)
+                        cap_set_flag(caps, CAP_EFFECTIVE, 1, &cap, permitted);
+        }
+        r = cap_set_proc(caps) < 0 ? error_errno(err, "capset") : 0;
+        cap_free(caps);
+        return r;
+}
+
 static void fill(cap_t caps, cap_flag_t flag, uint64_t set) {
         for (cap_value_t cap = 0; cap < 64; cap++)
                 if (set >> cap & 1)

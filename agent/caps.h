@@ -20,4 +20,5 @@ void caps_parse(const OciCapabilities *capabilities, CapSets *ret, char ***ret_u
  * ids; the rest. */
 int caps_drop_bounding(const CapSets *sets, Error *err);
 int caps_keep_over_setuid(Error *err);
+int caps_regain(Error *err); /* what is permitted becomes effective again, after the change of ids */
 int caps_apply(const CapSets *sets, Error *err);

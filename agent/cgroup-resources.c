@@ -302,6 +302,8 @@ int cgroup_apply(Cgroup *cgroup, const OciResources *resources, Error *err) {
 
         if (r < 0 || !resources)
                 return r;
+        if (json_count(resources->network) > 0)
+                log_warning("linux.resources.network: cgroup v2 knows no such settings; ignored");
         r = apply_memory(cgroup, resources->memory, err);
         if (r >= 0)
                 r = apply_cpu(cgroup, resources->cpu, err);

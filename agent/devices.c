@@ -132,21 +132,35 @@ static int bind_node(int folder, const char *name, const Node *node, Error *err)
         return mount_attach(mount, place, err);
 }
 
-static int create_node(int folder, const char *name, const Node *node, Error *err) {
+/* Whether NAME is that node already; what is something else there goes, since it is the image's, not the
+ * device that was asked for. */
+static int clear_place(int folder, const char *name, const Node *node, Error *err) {
         struct stat st;
 
-        if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) >= 0) {
-                if (is_node(&st, node))
-                        return 0;
-                /* Something of the image's, not the device that was asked for. */
-                if (unlinkat(folder, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
-                        return error_errno(err, "replacing %s", node->path);
-        }
-        if (mknodat(folder, name, node->mode, makedev(node->major, node->minor)) < 0)
+        if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : error_errno(err, "%s", node->path);
+        if (is_node(&st, node))
+                return 1;
+        if (unlinkat(folder, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
+                return error_errno(err, "replacing %s", node->path);
+        return 0;
+}
+
+static int create_node(int folder, const char *name, const Node *node, Error *err) {
+        struct stat st;
+        int r = clear_place(folder, name, node, err);
+
+        if (r < 0)
+                return r;
+        if (r == 0 && mknodat(folder, name, node->mode, makedev(node->major, node->minor)) < 0)
                 return error_errno(err, "making %s", node->path);
-        if (fchownat(folder, name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-            fchmodat(folder, name, node->mode & 07777U, 0) < 0)
-                return error_errno(err, "owner and mode of %s", node->path);
+        if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return error_errno(err, "%s", node->path);
+        if ((st.st_uid != node->uid || st.st_gid != node->gid) &&
+            fchownat(folder, name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0)
+                return error_errno(err, "owner of %s", node->path);
+        if (st.st_mode != node->mode && fchmodat(folder, name, node->mode & 07777U, 0) < 0)
+                return error_errno(err, "mode of %s", node->path);
         return 0;
 }
 

@@ -17,8 +17,8 @@
  *   working folder               made while the root can be written
  *   terminal, /dev/console       in the container's devpts, before its root is read-only
  *   read-only root
- *   program                      identity, capabilities, seccomp: from here on the child has no more rights
- *                                than the container, and can only wait and exec
+ *   program                      identity; what is left to do at START is to look for the program, to give up the
+ *                                last capabilities, to load the filter, and to exec
  */
 #include "agent/environment.h"
 

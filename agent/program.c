@@ -26,7 +26,8 @@
 
 struct Program {
         const OciProcess *process;
-        const Seccomp *late_seccomp;
+        const Seccomp *seccomp;
+        CapSets caps;
         char **env;
 };
 
@@ -164,31 +165,20 @@ static int search_path(const char *file, const char *path, char **ret, Error *er
 }
 
 int program_look_up(const char *file, char *const *env, char **ret, Error *err) {
-        cleanup_free char *found = NULL, *why = NULL;
         const char *path = get_variable(env, "PATH");
         struct stat st;
-        int code;
 
-        if (strchr(file, '/')) {
-                if (stat(file, &st) < 0) {
-                        code = errno;
-                        why = words(code);
-                        return error_set(err, code, "exec: \"%s\": stat %s: %s", file, file, why);
-                }
-                if (!is_executable(&st))
-                        return error_set(err, EACCES, "exec: \"%s\": permission denied", file);
-                found = xstrdup(file);
-        } else if (search_path(file, path ? path : "", &found, err) < 0) {
-                return -err->code;
+        if (!strchr(file, '/'))
+                return search_path(file, path ? path : "", ret, err);
+        if (stat(file, &st) < 0) {
+                int code = errno;
+                cleanup_free char *why = words(code);
+
+                return error_set(err, code, "exec: \"%s\": stat %s: %s", file, file, why);
         }
-        /* On a file system without exec, or for this user: said now, while an error still reaches the
-         * engine. */
-        if (faccessat(AT_FDCWD, found, X_OK, AT_EACCESS) < 0) {
-                code = errno;
-                why = words(code);
-                return error_set(err, code, "exec %s: %s", found, why);
-        }
-        *ret = TAKE_PTR(found);
+        if (!is_executable(&st))
+                return error_set(err, EACCES, "exec: \"%s\": permission denied", file);
+        *ret = xstrdup(file);
         return 0;
 }
 
@@ -229,23 +219,31 @@ static int cwd_error(const char *cwd, int code, Error *err) {
         return error_set(err, code, "chdir to cwd (\"%s\") set in config.json failed: %s", cwd, why);
 }
 
-static int become_user(const OciProcess *process, Error *err) {
+/* A working folder that was reached through a descriptor into another root is a way out of the container. */
+static int check_cwd(const char *cwd, Error *err) {
+        cleanup_free char *path = getcwd(NULL, 0);
+
+        if (!path || *path != '/')
+                return cwd_error(cwd, ENOENT, err);
+        return 0;
+}
+
+/* Capabilities are kept until program_exec(), but not those that no program may have any more. */
+static int become_user(const OciProcess *process, const CapSets *caps, Error *err) {
         const char *cwd = process->cwd && *process->cwd ? process->cwd : "/";
-        CapSets caps;
         bool there;
 
-        caps_parse(process->capabilities, &caps, NULL);
         umask(process->user.umask.set ? (mode_t)process->user.umask.value & 0777U : DEFAULT_UMASK);
         /* Root may get where the user may not, and (on network file systems) the other way round. */
         there = chdir(cwd) >= 0;
         if (!there && errno != EACCES && errno != EPERM)
                 return cwd_error(cwd, errno, err);
-        if (caps_drop_bounding(&caps, err) < 0 || caps_keep_over_setuid(err) < 0 ||
+        if (caps_drop_bounding(caps, err) < 0 || caps_keep_over_setuid(err) < 0 ||
             set_ids(&process->user, err) < 0)
                 return -err->code;
         if (!there && chdir(cwd) < 0)
                 return cwd_error(cwd, errno, err);
-        return caps_apply(&caps, err);
+        return check_cwd(cwd, err);
 }
 
 /* ---- the whole ---- */
@@ -255,6 +253,8 @@ int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **r
         cleanup_free char *home = NULL;
 
         program->process = process;
+        program->seccomp = seccomp;
+        caps_parse(process->capabilities, &program->caps, NULL);
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
         own_stdio(process->user.uid);
         home = read_home(process->user.uid);
@@ -262,13 +262,7 @@ int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **r
                 return -err->code;
         if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_errno(err, "process.noNewPrivileges");
-        /* Without no_new_privs it takes capabilities, which are about to go; with it, it had better not be
-         * in the way of what is still to do. */
-        if (process->no_new_privileges)
-                program->late_seccomp = seccomp;
-        else if (seccomp_apply(seccomp, err) < 0)
-                return -err->code;
-        if (become_user(process, err) < 0)
+        if (become_user(process, &program->caps, err) < 0)
                 return -err->code;
         *ret = TAKE_PTR(program);
         return 0;
@@ -284,6 +278,19 @@ static void reset_signals(void) {
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* As late as can be, so that the filter need not allow what leads here. It takes no_new_privs, or a
+ * capability, which then goes behind it. */
+static int confine(const Program *program, Error *err) {
+        if (program->process->no_new_privileges || !program->seccomp) {
+                if (caps_apply(&program->caps, err) < 0)
+                        return -err->code;
+                return seccomp_apply(program->seccomp, err);
+        }
+        if (caps_regain(err) < 0 || seccomp_apply(program->seccomp, err) < 0)
+                return -err->code;
+        return caps_apply(&program->caps, err);
+}
+
 int program_exec(Program *program, Error *err) {
         cleanup_free char *path = NULL, *why = NULL;
         int code;
@@ -291,7 +298,7 @@ int program_exec(Program *program, Error *err) {
         if (program_look_up(program->process->args[0], program->env, &path, err) < 0)
                 return -err->code;
         reset_signals();
-        if (seccomp_apply(program->late_seccomp, err) < 0)
+        if (confine(program, err) < 0)
                 return -err->code;
         execve(path, program->process->args, program->env);
         code = errno;
