@@ -143,6 +143,8 @@ static void on_message(Process *process, const HandshakeMessage *message, int fd
                 return;
         case HANDSHAKE_READY:
                 close_descriptor(&fd);
+                if (process->reaped)
+                        return;
                 process->state = PROCESS_READY;
                 table->handlers.ready(process, table->user);
                 return;
@@ -255,6 +257,8 @@ int process_run_program(Process *process, Error *err) {
 
         if (process->state != PROCESS_READY)
                 return error_set(err, EINVAL, "process %u does not wait to be started", process->number);
+        if (process->handshake < 0)
+                return error_set(err, ESRCH, "process already finished");
         r = handshake_send(process->handshake, HANDSHAKE_START, -1, err);
         if (r >= 0)
                 process->state = PROCESS_STARTING;
@@ -287,11 +291,11 @@ static void on_drained(void *user) {
 void process_table_reaped(ProcessTable *table, pid_t pid, int status) {
         Process *process = table->first;
 
-        while (process && process->pid != pid)
+        while (process && (process->pid != pid || process->reaped))
                 process = process->next;
         if (!process)
                 return;
-        process->pid = 0;
+        process->reaped = true;
         read_handshake(process); /* its last words come before its death */
         process->status = wait_status_to_exit(status);
         if (process->state == PROCESS_FAILED) {

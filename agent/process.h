@@ -41,6 +41,7 @@ typedef struct Process {
         uint32_t number;
         pid_t pid;
         int pidfd;
+        bool reaped; /* its pid may be somebody else's by now */
         ProcessState state;
         int handshake;
         LoopSource *watch; /* of the handshake */
