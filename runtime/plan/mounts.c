@@ -21,6 +21,7 @@
 #include "runtime/plan/planner.h"
 #include "runtime/plan/words.h"
 
+#define SHOWN_MAX  256U /* bytes of a path that a message shows */
 #define SHARES_MAX 512U /* engines come with a dozen; virtiofsd holds a descriptor for each */
 
 /* ---- binds of what only a kernel can show ---- */
@@ -183,6 +184,7 @@ static void add_share(Work *w, char *source) {
 /* A source the shared tree cannot carry. 1: done with; 0: it is an ordinary one. */
 static int special_bind(Work *w, const char *source, Error *err) {
         cleanup_free char *destination = path_normalize(w->mount->destination);
+        cleanup_free char *shown = str_printable(source, strlen(source), SHOWN_MAX);
         const SpecialBind *special = find_special(source);
 
         if (streq(destination, "/dev/shm")) {
@@ -201,11 +203,11 @@ static int special_bind(Work *w, const char *source, Error *err) {
         if (!special || (!special->type && special->verdict != VERDICT_REFUSE))
                 return 0;
         if (special->verdict == VERDICT_REFUSE)
-                return error_set(err, ENOTSUP, "%s: source %s: %s", w->at, source, special->why);
+                return error_set(err, ENOTSUP, "%s: source %s: %s", w->at, shown, special->why);
         if (special->verdict == VERDICT_WARN)
-                planner_warn(w->p, "%s: source %s: %s", w->at, source, special->why);
+                planner_warn(w->p, "%s: source %s: %s", w->at, shown, special->why);
         else
-                planner_note(w->p, "%s: source %s: %s", w->at, source, special->why);
+                planner_note(w->p, "%s: source %s: %s", w->at, shown, special->why);
         replace(w, special->type);
         return 1;
 }
@@ -222,7 +224,7 @@ static int plan_bind(Work *w, Error *err) {
                 return error_set(err, ENOTSUP, "%s: " WHY_MAPPED, w->at);
         joined = *m->source == '/' ? xstrdup(m->source) : path_join(w->p->request->bundle, m->source);
         source = path_normalize(joined);
-        shown = str_printable(source, strlen(source), 256);
+        shown = str_printable(source, strlen(source), SHOWN_MAX);
         r = special_bind(w, source, err);
         if (r != 0)
                 return r;
@@ -277,7 +279,7 @@ int planner_mounts(Planner *p, Json **ret_mounts, Error *err) {
         share_root(p);
         for (size_t i = 0; i < p->spec->n_mounts; i++) {
                 const OciMount *m = &p->spec->mounts[i];
-                cleanup_free char *shown = str_printable(m->destination, strlen(m->destination), 256);
+                cleanup_free char *shown = str_printable(m->destination, strlen(m->destination), SHOWN_MAX);
                 cleanup_free char *at = xasprintf("mounts[%zu] (%s)", i, shown);
                 cleanup_json Json *guest = json_copy(json_item(tree, i));
                 Work w = { .p = p, .mount = m, .index = i, .at = at, .guest = guest };
