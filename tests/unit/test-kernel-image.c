@@ -5,6 +5,7 @@
 
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -294,13 +295,36 @@ static void test_table(void **state) {
         assert_true(n > 70);
 }
 
+/* Our own kernel has all of it: the fragments and the table agree. */
+static void test_our_fragments(void **state) {
+        static const char folder[] = TEST_DATA "/../../kernel-config/fragments";
+        DIR *d = opendir(folder);
+        cleanup_strbuf StrBuf all = { 0 };
+        const struct dirent *entry;
+
+        (void)state;
+        assert_non_null(d);
+        while ((entry = readdir(d))) {
+                cleanup_free char *path = path_join(folder, entry->d_name), *text = NULL;
+                cleanup_error Error e = { 0 };
+
+                if (!str_ends_with(entry->d_name, ".config"))
+                        continue;
+                assert_int_equal(file_read(AT_FDCWD, path, 65536, &text, NULL, &e), 0);
+                strbuf_puts(&all, text);
+                strbuf_putc(&all, '\n');
+        }
+        closedir(d);
+        assert_lacks(all.data, KERNEL_USE_ALL, PACK_LZ4, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_quick_check),  cmocka_unit_test(test_packed),
                 cmocka_unit_test(test_elf),          cmocka_unit_test(test_config_beside),
                 cmocka_unit_test(test_every_length), cmocka_unit_test(test_bomb),
                 cmocka_unit_test(test_config_get),   cmocka_unit_test(test_config_check),
-                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_table),        cmocka_unit_test(test_our_fragments),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
