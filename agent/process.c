@@ -260,6 +260,8 @@ int process_run_program(Process *process, Error *err) {
         if (process->handshake < 0)
                 return error_set(err, ESRCH, "process already finished");
         r = handshake_send(process->handshake, HANDSHAKE_START, -1, err);
+        if (r == -EPIPE)
+                return error_set(err, ESRCH, "process already finished");
         if (r >= 0)
                 process->state = PROCESS_STARTING;
         return r;
