@@ -11,34 +11,39 @@ import struct
 import sys
 
 TRAILER = "TRAILER!!!"
+PT_INTERP = struct.pack("<I", 3)
 
 
-class ManifestError(Exception):
+class Fault(Exception):
     pass
 
 
-def parse(lines):
+def parse(name, lines):
     """Manifest lines -> {path: (mode, (major, minor))}; mode holds the file type."""
     kinds = {"dir": (stat.S_IFDIR, 3), "node": (stat.S_IFCHR, 5), "file": (stat.S_IFREG, 4)}
     entries = {}
     for number, line in enumerate(lines, 1):
+        where = f"{name}:{number}"
         words = line.split("#", 1)[0].split()
         if not words:
             continue
         kind, length = kinds.get(words[0], (None, 0))
         if len(words) != length:
-            raise ManifestError(f"line {number}: not an entry: {line.strip()}")
+            raise Fault(f"{where}: not an entry: {line.strip()}")
         path = words[1].lstrip("/")
-        if not path or path in entries:
-            raise ManifestError(f"line {number}: {words[1]}: no path, or one that was there before")
-        if words[0] == "file" and words[3] != "agent":
-            raise ManifestError(f"line {number}: {words[3]}: the only file there is to name is \"agent\"")
-        device = (int(words[3]), int(words[4])) if words[0] == "node" else (0, 0)
-        entries[path] = (kind | int(words[2], 8), device)
-    for path in entries:
         parent = path.rpartition("/")[0]
-        if parent and parent not in entries:
-            raise ManifestError(f"/{path}: its folder is not in the manifest")
+        if not path or path in entries:
+            raise Fault(f"{where}: {words[1]}: no path, or one that was there before")
+        if parent and not stat.S_ISDIR(entries.get(parent, (0,))[0]):
+            raise Fault(f"{where}: {words[1]}: no such folder before it")
+        if words[0] == "file" and words[3] != "agent":
+            raise Fault(f'{where}: {words[3]}: the only file there is to name is "agent"')
+        try:
+            mode = kind | int(words[2], 8)
+            device = (int(words[3]), int(words[4])) if words[0] == "node" else (0, 0)
+        except ValueError:
+            raise Fault(f"{where}: not an entry: {line.strip()}") from None
+        entries[path] = (mode, device)
     return entries
 
 
@@ -67,34 +72,33 @@ def listing(entries, agent):
         yield f"{stat.filemode(mode)} root root {size:>9} /{path}"
 
 
-def check_static(agent):
+def check_static(name, program):
     """Nothing in the initrd could load a dynamic program: it must be static ELF."""
-    if agent[:6] != b"\x7fELF\x02\x01":
-        raise ManifestError("not a 64-bit ELF program")
-    offset, = struct.unpack_from("<Q", agent, 32)
-    size, count = struct.unpack_from("<HH", agent, 54)
+    if len(program) < 64 or program[:6] != b"\x7fELF\x02\x01":
+        raise Fault(f"{name}: not a 64-bit ELF program")
+    (offset,) = struct.unpack_from("<Q", program, 32)
+    size, count = struct.unpack_from("<HH", program, 54)
     for index in range(count):
-        kind, = struct.unpack_from("<I", agent, offset + index * size)
-        if kind == 3:  # PT_INTERP
-            raise ManifestError("not a static program: it asks for a dynamic loader")
+        start = offset + index * size
+        if program[start : start + 4] == PT_INTERP:
+            raise Fault(f"{name}: not a static program: it asks for a dynamic loader")
 
 
-def main(manifest, agent_path):
+def main(manifest, agent_path, output):
     with open(manifest, encoding="utf-8") as stream:
-        entries = parse(stream)
+        entries = parse(manifest, stream)
     with open(agent_path, "rb") as stream:
         agent = stream.read()
-    try:
-        check_static(agent)
-    except (ManifestError, struct.error) as error:
-        raise ManifestError(f"{agent_path}: {error}") from None
-    for line in listing(entries, agent):
-        print(line, file=sys.stderr)
-    sys.stdout.buffer.write(archive(entries, agent))
+    check_static(agent_path, agent)
+    with open(output, "wb") as stream:
+        stream.write(archive(entries, agent))
+    print("\n".join(listing(entries, agent)))
 
 
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (ManifestError, OSError) as error:
+    except Fault as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
