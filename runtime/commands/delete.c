@@ -46,15 +46,15 @@ static int delete_container(Container *container, bool force, Error *err) {
         OciOperation operation = force ? OCI_DELETE_FORCE : OCI_DELETE;
         int r;
 
-        /* a create under way holds the lock until its shim is gone */
-        if (force && container->status != OCI_STOPPED) {
-                r = container_kill_shim(container, err);
-                if (r < 0)
-                        return r;
-        }
-        r = container_lock(container, err);
+        r = wait_for_last_moments(container, err);
         if (r >= 0)
-                r = wait_for_last_moments(container, err);
+                r = oci_check_operation(container->status, operation, container->entry->id, err);
+        /* a create under way holds the lock until its shim is gone */
+        if (r >= 0 && force)
+                r = container_kill_shim(container, err);
+        if (r >= 0)
+                r = container_lock(container, err);
+        /* the state may have changed while we waited */
         if (r >= 0)
                 r = oci_check_operation(container->status, operation, container->entry->id, err);
         if (r >= 0)

@@ -16,6 +16,8 @@
 #include "common/protocol/launch.h"
 #include "common/protocol/message.h"
 
+#define ENDED "the connection ended"
+
 struct Client {
         int fd;
         FrameDecoder decoder;
@@ -78,6 +80,8 @@ int client_send(Client *client, uint16_t type, uint32_t seq, const JsonField *fi
 
                 if (n < 0 && errno == EINTR)
                         continue;
+                if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+                        return error_set(err, ECONNRESET, ENDED);
                 if (n < 0)
                         return error_errno(err, "sending %s", frame_type_name(type));
                 p += n;
@@ -122,7 +126,7 @@ int client_receive(Client *client, int timeout_ms, Frame *ret, Error *err) {
                 if (n < 0 && errno != ECONNRESET)
                         return error_errno(err, "read");
                 if (n <= 0)
-                        return error_set(err, ECONNRESET, "the connection ended");
+                        return error_set(err, ECONNRESET, ENDED);
                 frame_decoder_feed(&client->decoder, buffer, (size_t)n);
         }
 }
@@ -133,8 +137,10 @@ int client_request(Client *client, uint16_t type, const JsonField *fields, const
         int r;
 
         r = client_send(client, type, seq, fields, object, err);
-        if (r < 0)
+        if (r < 0 && r != -ECONNRESET)
                 return r;
+        /* it may have said why before it went */
+        error_clear(err);
         do {
                 r = client_receive(client, timeout_ms, ret, err);
                 if (r < 0)
