@@ -287,6 +287,8 @@ static bool is_shared(const char *propagation) {
 }
 
 static void find_propagation(const OciSpec *spec, Report *r) {
+        if (spec->linux_ && spec->linux_->rootfs_propagation && is_shared(spec->linux_->rootfs_propagation))
+                found(r, "linux.rootfsPropagation: %s", spec->linux_->rootfs_propagation);
         for (size_t i = 0; i < spec->n_mounts; i++) {
                 cleanup_free char *destination = shown(spec->mounts[i].destination);
 
@@ -361,7 +363,7 @@ static const Check checks[] = {
         { "linux.seccomp with SCMP_ACT_NOTIFY or listenerPath", VERDICT_REFUSE, find_seccomp_notify,
           "a program of the host cannot be asked about system calls inside a virtual machine; use another "
           "action" },
-        { "mounts[].options shared, rshared", VERDICT_WARN, find_propagation,
+        { "linux.rootfsPropagation, mounts[].options shared, rshared", VERDICT_WARN, find_propagation,
           "mounts made inside the virtual machine do not reach the host" },
         { "process.execCPUAffinity", VERDICT_WARN, find_affinity,
           "CPUs of the host have other numbers inside a virtual machine" },

@@ -84,7 +84,8 @@ static void add_machine(char ***argv, const VmPlan *vm) {
                 strv_printf(argv, "tcg,thread=multi,tb-size=%u", TCG_CODE_MIB);
         strv_append(argv, "-machine");
         strv_printf(argv, MACHINE ",memory-backend=ram%s", flash);
-        option(argv, "-cpu", kvm ? "host" : "max");
+        /* Nothing is ever migrated: the guest may rely on what this very processor has, such as a constant clock. */
+        option(argv, "-cpu", kvm ? "host,migratable=off" : "max");
         strv_append(argv, "-smp");
         strv_printf(argv, "cpus=%" PRIu32 ",sockets=1,cores=%" PRIu32 ",threads=1", vm->vcpus, vm->vcpus);
         strv_append(argv, "-m");
@@ -98,6 +99,9 @@ static void add_memory(char ***argv, const VmPlan *vm) {
         json_set(o, "size", json_new_uint64(vm->memory_mib << 20));
         /* virtiofsd writes into the guest's memory; nobody else has to see it. */
         json_set(o, "share", json_new_bool(vm->share == SHARE_VIRTIOFS));
+        /* What the guest has in memory is not for core dumps of QEMU, nor to be compared with other guests' pages. */
+        json_set(o, "dump", json_new_bool(false));
+        json_set(o, "merge", json_new_bool(false));
         json_option(argv, "-object", o);
 }
 
