@@ -150,7 +150,6 @@ static Json *guest_options(const OciMount *m, bool replaced) {
 typedef struct Work {
         Planner *p;
         const OciMount *mount;
-        size_t index;   /* in config.json */
         const char *at; /* "mounts[3] (/data)", for messages */
         Json *guest;    /* the mount as the guest gets it */
 } Work;
@@ -214,7 +213,7 @@ static int special_bind(Work *w, const char *source, Error *err) {
 
 static int plan_bind(Work *w, Error *err) {
         const OciMount *m = w->mount;
-        cleanup_free char *joined = NULL, *source = NULL, *shown = NULL;
+        cleanup_free char *path = NULL, *source = NULL, *shown = NULL;
         int r;
 
         if (!m->source || !*m->source)
@@ -222,20 +221,17 @@ static int plan_bind(Work *w, Error *err) {
         if (m->n_uid_mappings > 0 || m->n_gid_mappings > 0 || has_option(m, "idmap") ||
             has_option(m, "ridmap"))
                 return error_set(err, ENOTSUP, "%s: " WHY_MAPPED, w->at);
-        joined = *m->source == '/' ? xstrdup(m->source) : path_join(w->p->request->bundle, m->source);
-        source = path_normalize(joined);
+        path = *m->source == '/' ? xstrdup(m->source) : path_join(w->p->request->bundle, m->source);
+        source = path_normalize(path); /* for a look at it: links may make ".." mean something else */
         shown = str_printable(source, strlen(source), SHOWN_MAX);
         r = special_bind(w, source, err);
         if (r != 0)
                 return r;
         if (str_ends_with(source, ".sock") || str_ends_with(source, ".socket"))
-                planner_warn(w->p,
-                             "%s: source %s: a socket of the host cannot be connected to from inside a "
-                             "virtual machine",
-                             w->at, shown);
+                planner_warn(w->p, "%s: source %s: " WHY_SOCKET, w->at, shown);
         if (w->p->plan->launch.n_shares > SHARES_MAX)
                 return error_set(err, E2BIG, "%s: more than %u binds", w->at, SHARES_MAX);
-        add_share(w, TAKE_PTR(source));
+        add_share(w, TAKE_PTR(path));
         return 0;
 }
 
@@ -282,7 +278,7 @@ int planner_mounts(Planner *p, Json **ret_mounts, Error *err) {
                 cleanup_free char *shown = str_printable(m->destination, strlen(m->destination), SHOWN_MAX);
                 cleanup_free char *at = xasprintf("mounts[%zu] (%s)", i, shown);
                 cleanup_json Json *guest = json_copy(json_item(tree, i));
-                Work w = { .p = p, .mount = m, .index = i, .at = at, .guest = guest };
+                Work w = { .p = p, .mount = m, .at = at, .guest = guest };
                 int r = plan_mount(&w, err);
 
                 if (r < 0)
