@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/spawn.h"
@@ -207,6 +209,17 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, VmSockets *r
         return r;
 }
 
+/* virtiofsd holds a descriptor for each file the guest knows, so it needs all it may have. */
+static void raise_descriptor_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                log_warning("raising RLIMIT_NOFILE: %s", strerror(errno));
+}
+
 int vm_start(Loop *loop, const LaunchPlan *plan, Timeline *timeline, VmEndedFn ended, void *user, Vm **ret,
              VmSockets *ret_sockets, Error *err) {
         cleanup(vm_freep) Vm *vm = xnew(Vm, 1);
@@ -218,6 +231,7 @@ int vm_start(Loop *loop, const LaunchPlan *plan, Timeline *timeline, VmEndedFn e
         vm->user = user;
         vm->qemu = (Child){ .name = "QEMU", .vm = vm, .words_fd = -1 };
         vm->virtiofsd = (Child){ .name = "virtiofsd", .vm = vm, .words_fd = -1 };
+        raise_descriptor_limit();
         if (plan->virtiofsd && plan->virtiofsd[0]) {
                 r = start_virtiofsd(vm, plan, &virtiofs, err);
                 if (r < 0)
