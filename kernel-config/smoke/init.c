@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHARE "/run/share"
+#define SHARE         "/run/share"
 #define WATCH_SECONDS 20
 
 static void result(const char *name, int r) {
@@ -61,11 +61,12 @@ static const char *slurp(const char *path, char *buffer, size_t size) {
 }
 
 static void check_lists(void) {
-        static const char *const filesystems[] = { "proc",   "sysfs", "tmpfs", "devtmpfs", "cgroup2", "mqueue",
-                                                   "devpts", "ext4",  "erofs", "overlay",  "fuse",    "virtiofs",
-                                                   "9p",     "nfs",   "nfs4",  "autofs",   "hugetlbfs" };
-        static const char *const controllers[] = { "cpuset", "cpu",     "io",   "memory", "hugetlb",
-                                                   "pids",   "rdma",    "misc" };
+        static const char *const filesystems[] = { "proc",   "sysfs",    "tmpfs", "devtmpfs", "cgroup2",
+                                                   "mqueue", "devpts",   "ext4",  "erofs",    "overlay",
+                                                   "fuse",   "virtiofs", "9p",    "nfs",      "nfs4",
+                                                   "autofs", "hugetlbfs" };
+        static const char *const controllers[] = { "cpuset",  "cpu",  "io",   "memory",
+                                                   "hugetlb", "pids", "rdma", "misc" };
         char text[8192];
 
         slurp("/proc/filesystems", text, sizeof(text));
@@ -77,15 +78,16 @@ static void check_lists(void) {
         }
         slurp("/run/cgroup/cgroup.controllers", text, sizeof(text));
         for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++)
-                require(controllers[i], strstr(text, controllers[i]) != NULL, "not in cgroup.controllers: %s", text);
+                require(controllers[i], strstr(text, controllers[i]) != NULL, "not in cgroup.controllers: %s",
+                        text);
 }
 
 static void check_namespaces(void) {
         static const struct {
                 const char *name;
                 int flag;
-        } kinds[] = { { "mnt", CLONE_NEWNS },       { "uts", CLONE_NEWUTS },   { "ipc", CLONE_NEWIPC },
-                      { "pid", CLONE_NEWPID },      { "net", CLONE_NEWNET },   { "user", CLONE_NEWUSER },
+        } kinds[] = { { "mnt", CLONE_NEWNS },        { "uts", CLONE_NEWUTS }, { "ipc", CLONE_NEWIPC },
+                      { "pid", CLONE_NEWPID },       { "net", CLONE_NEWNET }, { "user", CLONE_NEWUSER },
                       { "cgroup", CLONE_NEWCGROUP }, { "time", 0x00000080 } };
 
         for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
@@ -116,13 +118,13 @@ static void try_share(const char *type, const char *tag, const char *options) {
         require(type, strcmp(slurp(path, text, sizeof(text)), "hello\n") == 0, "read \"%s\"", text);
         snprintf(path, sizeof(path), SHARE "-%s/answer-%s", type, type);
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-        result("write to the share", fd < 0 ? -1 : (int) write(fd, "answer\n", 7));
+        result("write to the share", fd < 0 ? -1 : (int)write(fd, "answer\n", 7));
 }
 
 static void load_module(const char *path) {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-        result("module", fd < 0 ? -1 : (int) syscall(SYS_finit_module, fd, "", 0));
+        result("module", fd < 0 ? -1 : (int)syscall(SYS_finit_module, fd, "", 0));
 }
 
 static long memory_mib(void) {
@@ -179,7 +181,7 @@ static void print_kmsg(void) {
                 record[n] = '\0';
                 sscanf(record, "%*u,%*u,%llu", &microseconds);
                 message = strchr(record, ';');
-                printf("kmsg %llu %.*s\n", microseconds, (int) strcspn(message + 1, "\n"), message + 1);
+                printf("kmsg %llu %.*s\n", microseconds, (int)strcspn(message + 1, "\n"), message + 1);
         }
 }
 
@@ -193,7 +195,7 @@ int main(int argc, char **argv) {
         const char *v;
 
         setvbuf(stdout, NULL, _IOLBF, 0);
-        printf("smoke: init, tsc %llu\n", (unsigned long long) __builtin_ia32_rdtsc());
+        printf("smoke: init, tsc %llu\n", (unsigned long long)__builtin_ia32_rdtsc());
         result("proc", mount("proc", "/proc", "proc", 0, NULL));
         result("sysfs", mount("sysfs", "/sys", "sysfs", 0, NULL));
         result("devtmpfs", mount("devtmpfs", "/dev", "devtmpfs", 0, NULL));

@@ -112,7 +112,8 @@ static void test_signals_are_reset(void **state) {
         sigfillset(&all);
         sigprocmask(SIG_BLOCK, &all, NULL);
         signal(SIGPIPE, SIG_IGN);
-        assert_int_equal(run_shell("exec grep -E '^Sig(Blk|Ign)' /proc/self/status", &spec, NULL, 0, &out), 0);
+        assert_int_equal(run_shell("exec grep -E '^Sig(Blk|Ign)' /proc/self/status", &spec, NULL, 0, &out),
+                         0);
         assert_string_equal(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
         sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
