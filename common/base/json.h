@@ -36,11 +36,11 @@ typedef enum JsonType {
 } JsonType;
 
 typedef struct JsonLimits {
-        size_t bytes;    /* longest text; 0: JSON_MAX_BYTES */
-        unsigned depth;  /* deepest nesting; 0: JSON_MAX_DEPTH */
-        size_t values;   /* most values in the tree; 0: JSON_MAX_VALUES */
-        bool comments;   /* allow C and C++ comments (configuration files) */
-        bool trailing;   /* stop after the first value and ignore what follows (streams) */
+        size_t bytes;   /* longest text; 0: JSON_MAX_BYTES */
+        unsigned depth; /* deepest nesting; 0: JSON_MAX_DEPTH */
+        size_t values;  /* most values in the tree; 0: JSON_MAX_VALUES */
+        bool comments;  /* allow C and C++ comments (configuration files) */
+        bool trailing;  /* stop after the first value and ignore what follows (streams) */
 } JsonLimits;
 
 #define JSON_MAX_BYTES  (16U << 20)
@@ -55,19 +55,19 @@ Json *json_copy(const Json *v);
 DEFINE_CLEANUP(Json *, json_free);
 #define cleanup_json cleanup(json_freep)
 
-JsonType json_type(const Json *v); /* NULL counts as JSON_NULL */
+JsonType json_type(const Json *v);         /* NULL counts as JSON_NULL */
 const char *json_type_name(JsonType type); /* "a string", "an object", ... */
 
 /* Look-ups; all take NULL and other types and then answer NULL or 0. */
 const Json *json_get(const Json *object, const char *key);
-size_t json_count(const Json *v);                         /* items or members */
-const Json *json_item(const Json *v, size_t i);           /* item, or value of the i-th member */
-const char *json_key(const Json *object, size_t i);       /* key of the i-th member */
-const char *json_string(const Json *v);                   /* NULL unless a string */
-bool json_bool(const Json *v);                            /* false unless `true` */
+size_t json_count(const Json *v);                   /* items or members */
+const Json *json_item(const Json *v, size_t i);     /* item, or value of the i-th member */
+const char *json_key(const Json *object, size_t i); /* key of the i-th member */
+const char *json_string(const Json *v);             /* NULL unless a string */
+bool json_bool(const Json *v);                      /* false unless `true` */
 bool json_int64(const Json *v, int64_t *ret);
 bool json_uint64(const Json *v, uint64_t *ret);
-const char *json_number_text(const Json *v);              /* as written, of a number neither of the two can hold */
+const char *json_number_text(const Json *v); /* as written, of a number neither of the two can hold */
 
 /* Construction and change, for rewriting a document (the guest's config.json). Values passed in are taken over. */
 Json *json_new_object(void);
@@ -105,7 +105,7 @@ typedef struct StrMap {
         char **values;
 } StrMap;
 
-const char *str_map_get(const StrMap *map, const char *key); /* NULL if absent */
+const char *str_map_get(const StrMap *map, const char *key);       /* NULL if absent */
 void str_map_set(StrMap *map, const char *key, const char *value); /* copies; value NULL removes */
 
 typedef enum JsonKind {
@@ -178,7 +178,7 @@ void json_clear(const JsonField *fields, void *object);
 typedef struct JsonWriter {
         StrBuf out;
         unsigned depth;
-        bool pretty;   /* two spaces a level, like Go's MarshalIndent(..., "", "  ") */
+        bool pretty; /* two spaces a level, like Go's MarshalIndent(..., "", "  ") */
         bool need_comma;
         bool after_key;
 } JsonWriter;
