@@ -22,18 +22,23 @@
 
 /* ---- the cgroup itself ---- */
 
-/* One by one: one that cannot be had must not keep away the others. Whoever needs it is told when its
- * files are missing. */
+/* All at once, which is quicker. If that fails one by one: a controller that cannot be had must not keep
+ * away the others; whoever needs it is told when its files are missing. */
 static int enable_controllers(int root, Error *err) {
         cleanup_free char *line = NULL;
         cleanup_strv char **names = NULL;
+        cleanup_strbuf StrBuf all = { 0 };
+        cleanup_error Error ignored = { 0 };
 
         if (file_read_line(root, "cgroup.controllers", &line, err) < 0)
                 return -err->code;
         names = strv_split(line, " ");
+        STRV_FOR_EACH (name, names)
+                strbuf_printf(&all, "+%s ", *name);
+        if (!names || file_write(root, "cgroup.subtree_control", all.data, &ignored) >= 0)
+                return 0;
         STRV_FOR_EACH (name, names) {
                 cleanup_free char *word = xasprintf("+%s", *name);
-                cleanup_error Error ignored = { 0 };
 
                 file_write(root, "cgroup.subtree_control", word, &ignored);
         }
