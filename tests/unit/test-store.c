@@ -202,7 +202,9 @@ static void test_whole(void **state) {
 static char released[256];
 
 static int release_a(const Json *entry, Error *err) {
-        strcat(released, json_string(json_get(entry, "path")));
+        size_t length = strlen(released);
+
+        snprintf(released + length, sizeof(released) - length, "%s", json_string(json_get(entry, "path")));
         if (strchr(released, '!'))
                 return error_set(err, EBUSY, "will not go");
         return 0;
