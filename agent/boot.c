@@ -30,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,7 +42,8 @@
 #include "common/base/str.h"
 #include "common/protocol/message.h"
 
-#define PORTS_FOLDER "/sys/class/virtio-ports"
+#define RESERVE_LARGE_KIB (16ULL << 20) /* guests from here up can afford khugepaged's reserve */
+#define PORTS_FOLDER      "/sys/class/virtio-ports"
 
 /* Descriptors a process of a container may have unless its config.json says otherwise; the kernel's own hard limit
  * for PID 1 is 4096. */
@@ -106,6 +108,27 @@ static int apply_settings(Error *err) {
         return 0;
 }
 
+/*
+ * The kernel keeps a reserve of the square root of 16 × memory (KiB; mm/page_alloc.c, Documentation/admin-guide/sysctl/vm.rst),
+ * and khugepaged raises it several times over to have whole huge pages to hand out: tens of MiB, which a small guest
+ * has better uses for. Back to the kernel's own figure; a guest of 16 GiB and more keeps what khugepaged wants.
+ */
+static int shrink_reserve(Error *err) {
+        cleanup_free char *text = NULL;
+        struct sysinfo info;
+        uint64_t kib, reserve = 1;
+
+        if (sysinfo(&info) < 0)
+                return error_errno(err, "sysinfo");
+        kib = (uint64_t)info.totalram * info.mem_unit / 1024;
+        if (kib >= RESERVE_LARGE_KIB)
+                return 0;
+        while (reserve * reserve < 16 * kib)
+                reserve++;
+        text = xasprintf("%llu", (unsigned long long)reserve);
+        return file_write(AT_FDCWD, "/proc/sys/vm/min_free_kbytes", text, err);
+}
+
 static int bring_up_loopback(Error *err) {
         cleanup_close int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -135,6 +158,8 @@ int boot_prepare(Error *err) {
                 r = mount_all(err);
         if (r >= 0)
                 r = apply_settings(err);
+        if (r >= 0)
+                r = shrink_reserve(err);
         if (r >= 0)
                 r = bring_up_loopback(err);
         if (r >= 0)
