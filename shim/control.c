@@ -94,12 +94,16 @@ static void on_exec_answer(const Frame *reply, const Error *error, void *user, u
 
 static void on_start_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
         Control *control = user;
+        Connection *starter = control->starter;
 
-        /* answered first: a failed start ends the session */
-        if (control->starter)
-                pass_answer(reply, error, control->starter, tag);
         control->starter = NULL;
-        session_started(control->session, reply, error);
+        /* whoever asks for the state after the answer must find it running; a failed start ends the session */
+        if (!error)
+                session_started(control->session, reply, NULL);
+        if (starter)
+                pass_answer(reply, error, starter, tag);
+        if (error)
+                session_started(control->session, NULL, error);
 }
 
 /* Passed to the agent with the process number this connection owns, whatever it wrote there itself. */
@@ -157,6 +161,7 @@ static void handle_start(Connection *connection, const Frame *frame) {
                                : "cannot start a container that has stopped");
                 return;
         }
+        session->status.timeline.start = timeline_now(session->plan);
         session_set_state(session, SESSION_STARTING);
         connection->control->starter = connection;
         requests_send(session->requests, session->agent, FRAME_START, frame->data, frame->length,

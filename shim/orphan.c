@@ -34,6 +34,15 @@ static int leave_cgroup(const char *folder, Error *err) {
         return -err->code;
 }
 
+/* The folder that carrel makes when nobody names one goes with its last container. */
+static void remove_default_parent(const char *folder) {
+        cleanup_free char *parent = xstrdup(folder);
+
+        *strrchr(parent, '/') = '\0';
+        if (str_ends_with(parent, CGROUP_DEFAULT_PARENT))
+                rmdir(parent);
+}
+
 static void remove_cgroup(const char *folder) {
         cleanup_error Error error = { 0 };
 
@@ -41,6 +50,7 @@ static void remove_cgroup(const char *folder) {
                 log_warning("leaving cgroup %s: %s", folder, error.message);
         else if (rmdir(folder) < 0 && errno != ENOENT)
                 log_warning("removing cgroup %s: %s", folder, strerror(errno));
+        remove_default_parent(folder);
 }
 
 void orphan_clean_up(const LaunchPlan *plan) {

@@ -395,6 +395,8 @@ static void on_boss_frame(Channel *channel, const Frame *frame, void *user) {
         Session *session = user;
 
         (void)channel;
+        if (frame->type == FRAME_EVENT && session->state >= SESSION_CREATED)
+                session->complete = true; /* EVENT_COMPLETE is the only one */
         if (frame->type != FRAME_CREATE || session->boss_seq)
                 return;
         session->boss_seq = frame->seq;
@@ -409,7 +411,7 @@ static void on_boss_end(Channel *channel, const char *why, void *user) {
         (void)channel;
         (void)why;
         session->boss = channel_free(session->boss);
-        if (session->state < SESSION_CREATED || session->plan->remove_state) {
+        if (!session->complete || session->plan->remove_state) {
                 session->orphaned = true;
                 session_kill(session);
         }

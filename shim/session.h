@@ -40,6 +40,7 @@ typedef struct Session {
         Channel *boss;
         uint32_t boss_seq; /* seq of its CREATE; 0: not asked yet */
         bool hooks_done;
+        bool complete; /* its work is done: the container stays when it goes */
         bool hello;
 
         Channel *agent;

@@ -21,6 +21,9 @@
 #define STATE_JOURNAL "journal"
 #define STATE_PRIVATE "vm" /* folder; the shim's own tmpfs, seen in its mount namespace only */
 
+/* Parent, below the root of a hierarchy, of the cgroups of containers that name none. */
+#define CGROUP_DEFAULT_PARENT "/carrel"
+
 /* Below STATE_PRIVATE in the shim's mount namespace. */
 #define PRIVATE_SHARE "share" /* rootfs/ and mounts/N: what the guest sees */
 
@@ -90,6 +93,9 @@ extern const JsonField exec_plan_fields[];
 /* Frames on the boss connection besides REPLY and ERROR: runtime → shim CREATE ({}: hooks ran, go on), answered when
  * the container is created; shim → runtime EVENT "launched" when namespaces exist and QEMU runs. */
 #define EVENT_LAUNCHED "launched"
+/* runtime → shim, last of all: what the engine waits for (pid file, console) is out. A boss that ends before this has
+ * left a container that nobody knows of. */
+#define EVENT_COMPLETE "complete"
 
 /* The timeline: microseconds since created_usec of the plan; 0: not reached. */
 typedef struct Timeline {

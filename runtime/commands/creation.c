@@ -29,6 +29,7 @@
 #include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/facts.h"
+#include "runtime/host/kernel-image.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
 
@@ -84,6 +85,15 @@ static int check_terminal(Creation *c, Error *err) {
         return path && c->console_socket < 0 ? c->console_socket : 0;
 }
 
+/* A wrong image is named here, in words, and not left to a machine that does not come up. */
+static int check_kernel(const Plan *plan, Error *err) {
+        KernelNeeds needs = plan->vm.firmware == FIRMWARE_OVMF ? KERNEL_NEEDS_UEFI : KERNEL_NEEDS_DIRECT;
+
+        if (kernel_image_check(AT_FDCWD, plan->vm.kernel, needs, err) < 0)
+                return error_prefix(err, "guest kernel");
+        return 0;
+}
+
 static int prepare(Creation *c, Error *err) {
         const ContainerRequest *request = c->request;
         PlanRequest what = {
@@ -112,6 +122,8 @@ static int prepare(Creation *c, Error *err) {
         what.bundle = c->bundle.path;
         what.state_dir = c->state_dir;
         r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);
+        if (r >= 0)
+                r = check_kernel(c->plan, err);
         if (r < 0)
                 return r;
         if (request->options->preserve_fds > 0)
@@ -332,7 +344,8 @@ static int limit_cpu(Creation *c, Error *err) {
 static int complete(Creation *c, Error *err) {
         const CreateOptions *options = c->request->options;
         Container *container = c->made.container;
-        int r = 0;
+        EventMessage done = { .event = (char[]){ EVENT_COMPLETE } };
+        int r;
 
         r = limit_cpu(c, err);
         if (r >= 0 && c->console_socket >= 0)
@@ -344,6 +357,8 @@ static int complete(Creation *c, Error *err) {
                 r = container_refresh(container, err);
         if (r >= 0 && options->pid_file)
                 r = write_pid_file(options->pid_file, c->made.shim.pid, err);
+        if (r >= 0)
+                r = client_send(c->made.shim.boss, FRAME_EVENT, 0, event_message_fields, &done, err);
         return r;
 }
 

@@ -17,9 +17,9 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
+#include "common/protocol/launch.h"
 
 #define PROC_MAX         (4U << 20)
-#define DEFAULT_PARENT   "/carrel"
 #define REMOVE_USEC      2000000
 #define REMOVE_STEP_NSEC 10000000
 #define MAKE_TRIES       5
@@ -169,7 +169,7 @@ int cgroup_folders(const char *cgroups_path, const char *id, bool systemd, char 
 
         if (systemd)
                 return refuse_systemd(cgroups_path, err);
-        path = cgroups_path && *cgroups_path ? xstrdup(cgroups_path) : path_join(DEFAULT_PARENT, id);
+        path = cgroups_path && *cgroups_path ? xstrdup(cgroups_path) : path_join(CGROUP_DEFAULT_PARENT, id);
         r = file_read(AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, &mountinfo, NULL, err);
         if (r >= 0)
                 r = file_read(AT_FDCWD, "/proc/self/cgroup", PROC_MAX, &own, NULL, err);
@@ -437,7 +437,7 @@ int cgroup_remove(const char *folder, Error *err) {
                 return error_set(err, r, "removing cgroup %s: %s", folder, strerror(r));
         /* the parent is ours when nobody named one; it goes with its last container */
         parent = parent_of(folder);
-        if (str_ends_with(parent, DEFAULT_PARENT))
+        if (str_ends_with(parent, CGROUP_DEFAULT_PARENT))
                 rmdir(parent);
         return 0;
 }

@@ -36,6 +36,7 @@ phase_run_booting() {
 }
 
 phase_run_running() {
+        fake
         start_carrel run "$CT"
         wait_status "$CT" running
 }

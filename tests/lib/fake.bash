@@ -8,7 +8,7 @@ fake() {
         local words=("${@/#/fake.}")
 
         mkdir -p "$T/images"
-        : >"$T/images/vmlinux"
+        cp "$TESTS/data/kernels/vmlinux" "$T/images/vmlinux"
         : >"$T/images/initrd"
         configure "$(jq -n --arg words "${words[*]}" --arg qemu "$TESTS/fake/qemu-system-fake" --arg images "$T/images" '
                 { accelerator: "tcg", share: "9p", qemuUser: "root", qemu: $qemu, firmware: "seabios",
