@@ -146,17 +146,23 @@ static void refusals(Cgroup *cgroup) {
         refuse(cgroup, "{\"hugepageLimits\":[{\"pageSize\":\"3MB\",\"limit\":1}]}");
 }
 
+static bool can_open(const char *path, int flags) {
+        cleanup_close int fd = open(path, flags | O_CLOEXEC);
+
+        return fd >= 0;
+}
+
 static void open_devices(void) {
         int answer = 0;
 
         /* 1: a device was made, 2: it can be read, 4: written; 8: one of those that every container has */
         if (mknod("/tmp/exercise-kmsg", S_IFCHR | 0600, makedev(1, 11)) == 0)
                 answer |= 1;
-        if (open("/tmp/exercise-kmsg", O_RDONLY | O_CLOEXEC) >= 0)
+        if (can_open("/tmp/exercise-kmsg", O_RDONLY))
                 answer |= 2;
-        if (open("/tmp/exercise-kmsg", O_WRONLY | O_CLOEXEC) >= 0)
+        if (can_open("/tmp/exercise-kmsg", O_WRONLY))
                 answer |= 4;
-        if (open("/dev/zero", O_RDWR | O_CLOEXEC) >= 0)
+        if (can_open("/dev/zero", O_RDWR))
                 answer |= 8;
         unlink("/tmp/exercise-kmsg");
         _exit(answer);
@@ -172,8 +178,12 @@ static void devices(Cgroup *cgroup) {
 }
 
 static void eat_memory(void) {
+        StrBuf b = { 0 };
+        char chunk[4096];
+
+        memset(chunk, 1, sizeof(chunk));
         for (;;)
-                memset(malloc(1U << 20), 1, 1U << 20);
+                strbuf_append(&b, chunk, sizeof(chunk));
 }
 
 static void memory(Cgroup *cgroup) {
