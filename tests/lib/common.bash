@@ -52,6 +52,20 @@ test_end() {
         sleep_until 5 none_running || true
         find /sys/fs/cgroup -depth -type d -name "*$CT*" -exec rmdir {} + 2>/dev/null || true
         umount_below "$T"
+        assert_sane
+}
+
+# What sanitizers have reported fails the test it happened in.
+assert_sane() {
+        local report text=''
+
+        if [ -z "${CARREL_SANITIZER_LOGS-}" ]; then return 0; fi
+        for report in "$CARREL_SANITIZER_LOGS"/*; do
+                if [ ! -e "$report" ]; then continue; fi
+                text+=$(head -n 40 "$report")$'\n'
+                rm -f "$report"
+        done
+        [ -z "$text" ] || fail "$text"
 }
 
 none_running() {

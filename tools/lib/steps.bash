@@ -73,6 +73,12 @@ steps_still() {
         fi
 }
 
+# Between steps_watch LOG and steps_still the heart beats.
+steps_watch() {
+        steps_heartbeat "$1" &
+        steps_beat=$!
+}
+
 # step TITLE HINT COMMAND [ARGUMENT...]: 0, or the command's status after its
 # last words and the hint. The command is a program (a function would run
 # without errexit).
@@ -82,8 +88,7 @@ step() {
 
         log=$steps_logs/$(printf '%s' "$title" | tr -c 'A-Za-z0-9' '-' | tr -s - | cut -c 1-60).log
         say "==> $title"
-        steps_heartbeat "$log" &
-        steps_beat=$!
+        steps_watch "$log"
         "$@" >"$log" 2>&1 </dev/null || status=$?
         steps_still
         if [ "$status" -eq 0 ]; then
