@@ -55,9 +55,11 @@ void planner_note(Planner *p, const char *format, ...) {
         va_end(ap);
 }
 
-static Json *create_request(const VmPlan *vm, Json *config) {
+static Json *create_request(const VmPlan *vm, const PlanRequest *request, Json *config) {
         Json *guest = json_new_object();
 
+        json_set(guest, "id", json_new_string(request->id));
+        json_set(guest, "bundle", json_new_string(request->bundle));
         json_set(guest, "config", config);
         json_set(guest, "shareType", json_new_string(share_kind_name(vm->share)));
         return guest;
@@ -83,7 +85,7 @@ static void fill_launch(Planner *p, Json *guest) {
                         launch->n_qemu_groups = 1;
                 }
         }
-        launch->guest = create_request(vm, guest);
+        launch->guest = create_request(vm, p->request, guest);
         launch->terminal = p->spec->process->terminal;
         launch->remove_state = p->request->foreground;
         launch->boot_timeout_ms = p->config->boot_timeout_ms;
