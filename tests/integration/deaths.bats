@@ -166,13 +166,3 @@ subprocess.Popen(sys.argv[1:], preexec_fn=lambda: ctypes.CDLL(None).prctl(1, 9),
 import time; time.sleep(1.5)' "$CARREL" --root "$ROOT" --config "$CONFIG" create "$CT" >"$T/out" 2>&1 3>&- 4>&-
         assert_clean
 }
-
-@test "kill while paused, delete --force while paused" {
-        run_carrel pause --help
-        [ "$status" -eq 0 ] || skip "there is no pause yet"
-        carrel_detached run -d "$CT"
-        carrel pause "$CT"
-        wait_status "$CT" paused
-        carrel delete --force "$CT"
-        assert_clean
-}
