@@ -251,6 +251,10 @@ static int launch_shim(Creation *c, Error *err) {
                 close(TAKE_FD(c->made.terminal.slave));
         record->pid = c->made.shim.pid;
         r = process_start_time(c->made.shim.pid, &record->pid_start, err);
+        if (r == -ESRCH) { /* ended already: its last words, which say why, wait on the boss connection */
+                error_clear(err);
+                return 0;
+        }
         return r < 0 ? r : record_write(c->made.container->entry->dir, record, err);
 }
 

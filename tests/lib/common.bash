@@ -116,6 +116,7 @@ run_carrel() {
         carrel "$@" >"$T/run.out" 2>"$T/run.err" || status=$?
         output=$(tr -d '\0' <"$T/run.out")
         stderr=$(tr -d '\0' <"$T/run.err")
+        # shellcheck disable=SC2034 # what bats-assert looks at
         mapfile -t lines <"$T/run.out"
 }
 
