@@ -54,21 +54,21 @@ setup() {
 @test "stdin closed from the start" {
         script 'cat; echo done'
         run_carrel run "$CT" <&-
-        assert_equal "$output" done
+        assert_equal "$output" 'done'
         assert_clean
 }
 
 @test "the program closes stdin early: the writer gets SIGPIPE, not a hang" {
         script 'head -c 5; exec <&-; sleep 1; echo; echo done'
         run bash -c "set -o pipefail; yes 2>/dev/null | timeout 30 '$CARREL' --root '$ROOT' --config '$CONFIG' run '$CT'"
-        assert_line done
+        assert_line 'done'
         assert_clean
 }
 
 @test "a program that ignores stdin ends while the writer goes on" {
         script 'echo done'
         run timeout 30 bash -c "yes 2>/dev/null | '$CARREL' --root '$ROOT' --config '$CONFIG' run '$CT'"
-        assert_output done
+        assert_output 'done'
         assert_clean
 }
 
@@ -117,11 +117,11 @@ setup() {
         pid=$(pids_of carrel-shim)
         reader=$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status")
         echo "monitor: $reader KiB" >&3
-        run grep -c done "$T/err"
+        run grep -c 'done' "$T/err"
         assert_output 0
         assert_equal "$(wc -c <&8)" 20000000
         exec 8<&-
         wait "$run"
-        assert_equal "$(cat "$T/err")" done
+        assert_equal "$(cat "$T/err")" 'done'
         assert_clean
 }

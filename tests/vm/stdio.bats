@@ -58,7 +58,7 @@ setup() {
 @test "a program that closes or ignores its stdin ends, whoever writes" {
         script 'head -c 2; exec <&-; sleep 1; echo; echo done'
         run bash -c "yes 2>/dev/null | timeout 60 '$CARREL' --root '$ROOT' --config '$CONFIG' run '$CT' 2>/dev/null"
-        assert_line done
+        assert_line 'done'
         assert_clean
 }
 
