@@ -37,6 +37,9 @@
 /* What the guest may take for its part on top of its boot: mounts and hooks of the container. */
 #define CREATE_TIMEOUT_MS 300000
 #define START_TIMEOUT_MS  120000
+/* How long a shim that has hung up may take to write down why. */
+#define STOP_WAIT_STEPS 40
+#define STOP_WAIT_USEC  50000
 
 typedef struct Creation {
         const ContainerRequest *request;
@@ -363,7 +366,7 @@ static int complete(Creation *c, Error *err) {
                 r = write_pid_file(options->pid_file, c->made.shim.pid, err);
         if (r >= 0)
                 r = client_send(c->made.shim.boss, FRAME_EVENT, 0, event_message_fields, &done, err);
-        return r;
+        return r == -ECONNRESET ? explain_end(c, err) : r;
 }
 
 /* Takes back what was made, however far it got; *err keeps saying why. */
@@ -406,6 +409,20 @@ int container_create(const ContainerRequest *request, Created *ret, Error *err) 
         return 0;
 }
 
+/* The shim ended instead of answering: what it wrote last says why. */
+static int explain_stop(Container *container, Error *err) {
+        cleanup_error Error ignored = { 0 };
+
+        for (int i = 0; i < STOP_WAIT_STEPS; i++) {
+                if (container_refresh(container, &ignored) >= 0 && container->shim.error)
+                        return error_set(err, EIO, "%s", container->shim.error);
+                if (container->status == OCI_STOPPED)
+                        break;
+                usleep(STOP_WAIT_USEC);
+        }
+        return error_set(err, ESRCH, "the container stopped before it was started");
+}
+
 int container_start(Container *container, Error *err) {
         cleanup(oci_spec_freep) OciSpec *spec = NULL;
         cleanup(client_freep) Client *client = NULL;
@@ -413,6 +430,8 @@ int container_start(Container *container, Error *err) {
         Frame reply;
         int r;
 
+        if (container->status == OCI_RUNNING && container->shim.error) /* in its last moments */
+                return error_set(err, EIO, "%s", container->shim.error);
         r = oci_check_operation(container->status, OCI_START, container->entry->id, err);
         if (r >= 0)
                 r = container_spec(container, &spec, err);
@@ -420,6 +439,8 @@ int container_start(Container *container, Error *err) {
                 r = client_connect(container->entry->dir, &client, err);
         if (r >= 0)
                 r = client_request(client, FRAME_START, NULL, NULL, START_TIMEOUT_MS, &reply, err);
+        if (r == -ECONNRESET)
+                return explain_stop(container, err);
         if (r < 0)
                 return r;
         container->status = OCI_RUNNING;
