@@ -269,6 +269,8 @@ setup() {
         edit '.root.path = "nowhere"'
         run_carrel --log "$T/log.json" --log-format json create "$CT"
         assert_equal "$status" 1
+        # one object: some engines take the whole file for it
+        assert_equal "$(jq -s length "$T/log.json")" 1
         assert_equal "$(jq -s -r '.[-1].level' "$T/log.json")" error
         assert_equal "$(jq -s -r '.[-1].msg | test("rootfs|nowhere")' "$T/log.json")" true
         assert_equal "$(jq -s -r '.[-1].time | test("^20[0-9]{2}-")' "$T/log.json")" true

@@ -83,6 +83,28 @@ runs() {
         assert_clean
 }
 
+@test "SIGKILL to any of its processes at any moment" {
+        local delay victim i=0
+        local victims=(carrel carrel-shim qemu-system virtiofsd)
+
+        for delay in 0.05 0.15 0.3 0.6 0.9 1.1 1.2 1.3 1.5 1.8 2.2 3.0; do
+                victim=${victims[i++ % 4]}
+                start_carrel run "$CT"
+                sleep "$delay"
+                pids_of "$victim" | head -n 1 | xargs -r kill -KILL 2>/dev/null || true
+                sleep 0.2
+                # what nobody has killed goes on
+                kill -TERM "$P" 2>/dev/null || true
+                sleep 0.2
+                kill -KILL "$P" 2>/dev/null || true
+                reap
+                if ! sleep_until 5 looks_like_before; then
+                        carrel delete --force "$CT" || fail "$victim after $delay s: delete --force fails"
+                fi
+                assert_clean
+        done
+}
+
 @test "the guest's kernel panics: said with the console's end" {
         edit '.process.capabilities[] += ["CAP_SYS_ADMIN"] | .linux.readonlyPaths = []'
         script 'echo c >/proc/sysrq-trigger; sleep 60'

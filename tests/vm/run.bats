@@ -84,6 +84,15 @@ setup() {
         assert_clean
 }
 
+@test "the least memory that is allowed is enough" {
+        configure '{"memoryMiB": 128, "vcpus": 4}'
+        script 'grep -c ^processor /proc/cpuinfo'
+        run_carrel run "$CT"
+        [ "$status" -eq 0 ] || fail "$stderr"
+        assert_equal "$output" 4
+        assert_clean
+}
+
 @test "the accelerator probe: a host that can only emulate says so once" {
         configure '{"accelerator": "auto"}'
         run_carrel run "$CT"
