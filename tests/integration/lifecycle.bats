@@ -278,6 +278,14 @@ setup() {
         assert_clean
 }
 
+@test "a capability that this carrel does not know is warned about" {
+        edit '.process.capabilities.bounding += ["CAP_NOSUCH"]'
+        run_carrel run "$CT"
+        assert_equal "$status" 5
+        [[ $stderr = *warning*CAP_NOSUCH* ]] || fail "no warning: $stderr"
+        assert_clean
+}
+
 @test "no descriptor of the caller stays open in what carrel starts" {
         script 'sleep 30'
         echo secret >"$T/marker"

@@ -26,6 +26,7 @@ OPTIONS = {"agent": None, "vm": None, "share": "virtiofs", "size": 100 << 20}
 class AgentTest(unittest.TestCase):
     def setUp(self):
         self.share = tempfile.mkdtemp(prefix="carrel-share-")
+        self.addCleanup(shutil.rmtree, self.share, ignore_errors=True)
         make_share(self.share)
         if OPTIONS["vm"]:
             self.agent = VmAgent(*OPTIONS["vm"], self.share, OPTIONS["share"])
@@ -38,7 +39,6 @@ class AgentTest(unittest.TestCase):
     def tearDown(self):
         if not self.finished:
             self.finish()
-        shutil.rmtree(self.share, ignore_errors=True)
 
     def finish(self):
         self.finished = True
