@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/oci/names.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -141,13 +142,62 @@ const char *oci_signal_name(int number) {
         return name_of(signals, number);
 }
 
-/* ---- lists of words ---- */
+/* ---- capabilities ---- */
+
+static const Name capabilities[] = {
+        { "CAP_CHOWN", CAP_CHOWN },
+        { "CAP_DAC_OVERRIDE", CAP_DAC_OVERRIDE },
+        { "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
+        { "CAP_FOWNER", CAP_FOWNER },
+        { "CAP_FSETID", CAP_FSETID },
+        { "CAP_KILL", CAP_KILL },
+        { "CAP_SETGID", CAP_SETGID },
+        { "CAP_SETUID", CAP_SETUID },
+        { "CAP_SETPCAP", CAP_SETPCAP },
+        { "CAP_LINUX_IMMUTABLE", CAP_LINUX_IMMUTABLE },
+        { "CAP_NET_BIND_SERVICE", CAP_NET_BIND_SERVICE },
+        { "CAP_NET_BROADCAST", CAP_NET_BROADCAST },
+        { "CAP_NET_ADMIN", CAP_NET_ADMIN },
+        { "CAP_NET_RAW", CAP_NET_RAW },
+        { "CAP_IPC_LOCK", CAP_IPC_LOCK },
+        { "CAP_IPC_OWNER", CAP_IPC_OWNER },
+        { "CAP_SYS_MODULE", CAP_SYS_MODULE },
+        { "CAP_SYS_RAWIO", CAP_SYS_RAWIO },
+        { "CAP_SYS_CHROOT", CAP_SYS_CHROOT },
+        { "CAP_SYS_PTRACE", CAP_SYS_PTRACE },
+        { "CAP_SYS_PACCT", CAP_SYS_PACCT },
+        { "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
+        { "CAP_SYS_BOOT", CAP_SYS_BOOT },
+        { "CAP_SYS_NICE", CAP_SYS_NICE },
+        { "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE },
+        { "CAP_SYS_TIME", CAP_SYS_TIME },
+        { "CAP_SYS_TTY_CONFIG", CAP_SYS_TTY_CONFIG },
+        { "CAP_MKNOD", CAP_MKNOD },
+        { "CAP_LEASE", CAP_LEASE },
+        { "CAP_AUDIT_WRITE", CAP_AUDIT_WRITE },
+        { "CAP_AUDIT_CONTROL", CAP_AUDIT_CONTROL },
+        { "CAP_SETFCAP", CAP_SETFCAP },
+        { "CAP_MAC_OVERRIDE", CAP_MAC_OVERRIDE },
+        { "CAP_MAC_ADMIN", CAP_MAC_ADMIN },
+        { "CAP_SYSLOG", CAP_SYSLOG },
+        { "CAP_WAKE_ALARM", CAP_WAKE_ALARM },
+        { "CAP_BLOCK_SUSPEND", CAP_BLOCK_SUSPEND },
+        { "CAP_AUDIT_READ", CAP_AUDIT_READ },
+        { "CAP_PERFMON", CAP_PERFMON },
+        { "CAP_BPF", CAP_BPF },
+        { "CAP_CHECKPOINT_RESTORE", CAP_CHECKPOINT_RESTORE },
+        { NULL, 0 },
+};
+
+const char *oci_capability_name(int number) {
+        return name_of(capabilities, number);
+}
 
 bool oci_is_capability(const char *name) {
-        const char *rest = str_after(name, "CAP_");
-
-        return rest && *rest && rest[strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")] == '\0';
+        return number_of(capabilities, name, -1) >= 0;
 }
+
+/* ---- lists of words ---- */
 
 bool oci_is_seccomp_action(const char *name) {
         static const char *const names[] = {

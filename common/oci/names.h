@@ -19,7 +19,8 @@ int oci_signal_number(const char *name);
 /* 15 to "SIGTERM", 37 to "SIGRTMIN+3"; NULL: no such signal, or one that the C library keeps to itself. */
 const char *oci_signal_name(int number);
 
-/* "CAP_" and capital letters: whether there is such a capability is for the guest to say. */
+/* Capabilities, as the kernel numbers them. NULL if there is none of that number. */
+const char *oci_capability_name(int number);
 bool oci_is_capability(const char *name);
 
 /* Names the specification enumerates; their numbers are in libseccomp and the kernel's headers. */

@@ -88,33 +88,6 @@ const JsonField oci_process_fields[] = {
 
 /* ---- checks ---- */
 
-static int check_capability_set(char *const *set, const char *at, const char *name, Error *err) {
-        for (size_t i = 0; set && set[i]; i++)
-                if (!oci_is_capability(set[i]))
-                        return oci_unexpected(err, "a capability such as \"CAP_KILL\"", set[i],
-                                              "%scapabilities.%s[%zu]", at, name, i);
-        return 0;
-}
-
-static int check_capabilities(const OciCapabilities *c, const char *at, Error *err) {
-        const struct {
-                const char *name;
-                char *const *set;
-        } sets[] = {
-                { "bounding", c->bounding },       { "effective", c->effective },
-                { "inheritable", c->inheritable }, { "permitted", c->permitted },
-                { "ambient", c->ambient },
-        };
-
-        for (size_t i = 0; i < ELEMENTS_OF(sets); i++) {
-                int r = check_capability_set(sets[i].set, at, sets[i].name, err);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int check_rlimits(const OciProcess *process, const char *at, Error *err) {
         uint32_t seen = 0;
 
@@ -158,8 +131,8 @@ static int check_priorities(const OciProcess *process, const char *at, Error *er
 int oci_check_process(const OciProcess *process, const char *at, Error *err) {
         int r = oci_check_absolute(err, process->cwd, "%scwd", at);
 
-        if (r >= 0 && process->capabilities)
-                r = check_capabilities(process->capabilities, at, err);
+        /* Names of capabilities are not checked: the guest's kernel knows which there are. One that it
+         * does not know is warned about (OCI runtime specification, "Linux Process"). */
         if (r >= 0)
                 r = check_rlimits(process, at, err);
         return r < 0 ? r : check_priorities(process, at, err);

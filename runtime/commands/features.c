@@ -2,10 +2,7 @@
 
 /* What the runtime can do, as the specification's features.md words it. Engines ask before they count on it. */
 
-#include <ctype.h>
-#include <linux/capability.h>
 #include <stdio.h>
-#include <sys/capability.h>
 
 #include <config.h>
 
@@ -127,15 +124,8 @@ static void write_hooks(JsonWriter *w) {
 static void write_capabilities(JsonWriter *w) {
         json_write_key(w, "capabilities");
         json_begin_array(w);
-        for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; cap++) {
-                char *name = cap_to_name(cap);
-
-                for (char *p = name; p && *p; p++)
-                        *p = (char)toupper((unsigned char)*p);
-                if (name && oci_is_capability(name))
-                        json_write_string(w, name);
-                cap_free(name);
-        }
+        for (int cap = 0; oci_capability_name(cap); cap++)
+                json_write_string(w, oci_capability_name(cap));
         json_end_array(w);
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/oci/names.h"
 #include "runtime/plan/devices.h"
 #include "runtime/plan/planner.h"
 #include "runtime/plan/words.h"
@@ -322,6 +323,23 @@ static void find_unknown_annotations(const OciSpec *spec, Report *r) {
         }
 }
 
+static void find_capabilities(const OciSpec *spec, Report *r) {
+        const OciCapabilities *c = spec->process->capabilities;
+        char *const *const sets[] = { c ? c->bounding : NULL, c ? c->effective : NULL, c ? c->inheritable : NULL,
+                                      c ? c->permitted : NULL, c ? c->ambient : NULL };
+        cleanup_strv char **seen = NULL;
+
+        for (size_t i = 0; i < ELEMENTS_OF(sets); i++)
+                STRV_FOR_EACH (name, sets[i]) {
+                        cleanup_free char *text = shown(*name);
+
+                        if (oci_is_capability(*name) || strv_contains(seen, *name))
+                                continue;
+                        strv_append(&seen, *name);
+                        found(r, "process.capabilities: %s", text);
+                }
+}
+
 static void find_vm(const OciSpec *spec, Report *r) {
         (void)spec;
         if (json_count(json_get(r->p->tree, "vm")) > 0)
@@ -365,6 +383,8 @@ static const Check checks[] = {
           "action" },
         { "linux.rootfsPropagation, mounts[].options shared, rshared", VERDICT_WARN, find_propagation,
           "mounts made inside the virtual machine do not reach the host" },
+        { "process.capabilities of other names than the kernel's", VERDICT_WARN, find_capabilities,
+          "there is no such capability" },
         { "process.execCPUAffinity", VERDICT_WARN, find_affinity,
           "CPUs of the host have other numbers inside a virtual machine" },
         { "process.apparmorProfile", VERDICT_WARN, find_special_apparmor,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -104,6 +105,10 @@ static void test_signal_names(void **state) {
 static void test_words(void **state) {
         (void)state;
         assert_true(oci_is_capability("CAP_CHECKPOINT_RESTORE"));
+        assert_string_equal(oci_capability_name(0), "CAP_CHOWN");
+        assert_string_equal(oci_capability_name(CAP_LAST_CAP), "CAP_CHECKPOINT_RESTORE");
+        assert_null(oci_capability_name(CAP_LAST_CAP + 1));
+        assert_false(oci_is_capability("CAP_NOSUCH"));
         assert_false(oci_is_capability("CAP_"));
         assert_false(oci_is_capability("cap_kill"));
         assert_false(oci_is_capability("CAP_KILL "));
