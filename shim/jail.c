@@ -15,6 +15,7 @@
 #include "shim/jail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -72,6 +73,8 @@ int jail_enter(void *user, Error *err) {
         const LaunchPlan *plan = user;
         cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
         cleanup_free char *dev = path_join(private, "dev");
+        cleanup_free char *hidden = NULL;
+        cleanup_close int tree = -1;
         int r;
 
         if (unshare(CLONE_NEWNS) < 0)
@@ -83,9 +86,14 @@ int jail_enter(void *user, Error *err) {
         r = fill_dev(dev, plan->qemu_devices, err);
         if (r < 0)
                 return r;
+        /* the state folder may be below /dev (/dev/shm), which is covered then */
+        tree = open(private, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (tree < 0)
+                return error_errno(err, "%s", private);
+        hidden = xasprintf("/proc/self/fd/%d", tree);
         if (mount(dev, "/dev", NULL, MS_MOVE, NULL) < 0)
                 return error_errno(err, "moving QEMU's /dev into place");
-        if (plan->virtiofsd && umount2(private, MNT_DETACH) < 0)
+        if (plan->virtiofsd && umount2(hidden, MNT_DETACH) < 0)
                 return error_errno(err, "hiding the shared tree from QEMU");
         return 0;
 }

@@ -83,8 +83,6 @@ int file_write_atomic(int dir, const char *path, const void *data, size_t length
         if (fd < 0)
                 return error_errno(err, "%s", temporary);
         r = fd_write_all(fd, data, length, err);
-        if (r >= 0 && fsync(fd) < 0)
-                r = error_errno(err, "fsync");
         if (r >= 0 && renameat(dir, temporary, dir, path) < 0)
                 r = error_errno(err, "rename");
         if (r < 0) {

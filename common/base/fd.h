@@ -21,7 +21,8 @@ int file_read_line(int dir, const char *path, char **ret, Error *err);
 /* One write(2) into an existing file (sysfs, proc, cgroup). */
 int file_write(int dir, const char *path, const char *text, Error *err);
 
-/* Replaces PATH as a whole: temporary file beside it, fsync, rename. */
+/* Replaces PATH as a whole, as other processes see it: temporary file beside it, rename. Not synced to the disk: no
+ * container outlives the host's kernel. */
 int file_write_atomic(int dir, const char *path, const void *data, size_t length, mode_t mode, Error *err);
 
 /* All of it, retrying on EINTR and, for non-blocking descriptors, waiting with poll. */

@@ -65,8 +65,12 @@ char *path_normalize(const char *path) {
 }
 
 int path_make_directories(int dir, const char *path, mode_t mode, Error *err) {
-        cleanup_free char *copy = xstrdup(path);
+        cleanup_free char *copy = NULL;
 
+        /* most often all but the last are there */
+        if (mkdirat(dir, path, mode) >= 0 || errno == EEXIST)
+                return 0;
+        copy = xstrdup(path);
         for (char *p = copy + (*copy == '/');; p++) {
                 char kept = *p;
 

@@ -13,10 +13,6 @@
 #define MEASURE_NSEC 2000000U
 #define TRIES        8U /* a sample is good when nothing came between its readings */
 
-typedef struct Sample {
-        uint64_t ticks, nsec;
-} Sample;
-
 static uint64_t raw_nsec(void) {
         struct timespec ts;
 
@@ -25,8 +21,8 @@ static uint64_t raw_nsec(void) {
 }
 
 /* Both clocks at one moment: the closest of a few tries. */
-static Sample take_sample(void) {
-        Sample best = { 0 };
+ClockSample host_clock_sample(void) {
+        ClockSample best = { 0 };
         uint64_t least = UINT64_MAX;
 
         for (unsigned i = 0; i < TRIES; i++) {
@@ -34,21 +30,22 @@ static Sample take_sample(void) {
 
                 if (after - before < least) {
                         least = after - before;
-                        best = (Sample){ .ticks = before + (after - before) / 2, .nsec = nsec };
+                        best = (ClockSample){ .ticks = before + (after - before) / 2, .nsec = nsec };
                 }
         }
         return best;
 }
 
-uint32_t host_tsc_khz(int root) {
+uint32_t host_tsc_khz(int root, ClockSample first) {
         cleanup_free char *source = host_root_read(root, CLOCK_SOURCE, 64, NULL);
-        Sample first, last;
+        ClockSample last;
 
         if (!source || (!streq(source, "tsc\n") && !streq(source, "tsc")))
                 return 0;
-        first = take_sample();
-        do
-                last = take_sample();
-        while (last.nsec - first.nsec < MEASURE_NSEC);
+        last = host_clock_sample();
+        while (last.nsec - first.nsec < MEASURE_NSEC) {
+                nanosleep(&(struct timespec){ .tv_nsec = (long)(MEASURE_NSEC - (last.nsec - first.nsec)) }, NULL);
+                last = host_clock_sample();
+        }
         return (uint32_t)((last.ticks - first.ticks) * 1000000U / (last.nsec - first.nsec));
 }

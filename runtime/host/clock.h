@@ -5,6 +5,13 @@
 
 #include <stdint.h>
 
-/* Measured for two milliseconds, to better than 0.01 %. 0: the kernel below ROOT (host-root.h) keeps time by something
- * else, and has its reasons. */
-uint32_t host_tsc_khz(int root);
+/* Both clocks at one moment: ticks of the counter, nanoseconds of CLOCK_MONOTONIC_RAW. */
+typedef struct ClockSample {
+        uint64_t ticks, nsec;
+} ClockSample;
+
+ClockSample host_clock_sample(void);
+
+/* kHz, to better than 0.01 %; sleeps until FIRST is two milliseconds ago. 0: the kernel below ROOT (host-root.h) keeps
+ * time by something else, and has its reasons. */
+uint32_t host_tsc_khz(int root, ClockSample first);

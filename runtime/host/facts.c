@@ -212,6 +212,7 @@ static int probe_accelerator(const RuntimeConfig *config, HostFacts *f, Error *e
 int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) {
         cleanup(host_facts_freep) HostFacts *f = NULL;
         cleanup_close int root = host_root_open("/", err);
+        ClockSample clock = host_clock_sample(); /* what comes takes about the time that a measurement needs */
         QemuUser user = { 0 };
 
         if (root < 0)
@@ -230,7 +231,7 @@ int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) 
                 f->kvm = !f->kvm_problem;
         }
         if (!f->kvm)
-                f->tsc_khz = host_tsc_khz(root);
+                f->tsc_khz = host_tsc_khz(root, clock);
         *ret = TAKE_PTR(f);
         return 0;
 }

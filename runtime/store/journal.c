@@ -30,8 +30,6 @@ static int append(int dir, const StrBuf *lines, Error *err) {
         if (fd < 0)
                 return error_errno(err, "journal");
         r = fd_write_all(fd, lines->data, lines->length, err);
-        if (r >= 0 && fsync(fd) < 0)
-                r = error_errno(err, "fsync");
         return r < 0 ? error_prefix(err, "journal") : 0;
 }
 

@@ -51,6 +51,14 @@ setup() {
         assert_clean
 }
 
+@test "a state folder below /dev, of which QEMU gets its own" {
+        ROOT=$(mktemp -d /dev/shm/carrel-test-XXXXXX)
+        args true
+        run_carrel run "$CT"
+        rm -rf "$ROOT"
+        assert_equal "$status" 0
+}
+
 @test "no such program: 127 and runc's words" {
         args no-such-program
         run_carrel run "$CT"
