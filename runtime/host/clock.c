@@ -44,7 +44,8 @@ uint32_t host_tsc_khz(int root, ClockSample first) {
                 return 0;
         last = host_clock_sample();
         while (last.nsec - first.nsec < MEASURE_NSEC) {
-                nanosleep(&(struct timespec){ .tv_nsec = (long)(MEASURE_NSEC - (last.nsec - first.nsec)) }, NULL);
+                nanosleep(&(struct timespec){ .tv_nsec = (long)(MEASURE_NSEC - (last.nsec - first.nsec)) },
+                          NULL);
                 last = host_clock_sample();
         }
         return (uint32_t)((last.ticks - first.ticks) * 1000000U / (last.nsec - first.nsec));

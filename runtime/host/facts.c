@@ -212,7 +212,7 @@ static int probe_accelerator(const RuntimeConfig *config, HostFacts *f, Error *e
 int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) {
         cleanup(host_facts_freep) HostFacts *f = NULL;
         cleanup_close int root = host_root_open("/", err);
-        ClockSample clock = host_clock_sample(); /* what comes takes about the time that a measurement needs */
+        ClockSample clock = host_clock_sample(); /* early: it must be 2 ms old when it is used */
         QemuUser user = { 0 };
 
         if (root < 0)

@@ -17,15 +17,18 @@
  * panic=-1           A guest whose kernel fails restarts at once; since QEMU runs with -no-reboot, that is its end.
  * reboot=t           By a triple fault, which needs no keyboard controller; the machine has none.
  * no_timer_check     Emulated timers work: under emulation 20 ms less. (On KVM the kernel skips the check itself.)
+ * pci=lastbus=0      No search for buses that ACPI does not name: 16,000 of 18,000 device accesses of a boot less, each an
+ *                    exit to QEMU under KVM. No gain under emulation.
  * swiotlb=noforce    Above 3 GiB the kernel keeps 64 MiB for devices that cannot reach all memory. Ours can: 65 MiB
  *                    less of guest and host memory, and 50 ms less.
  * dummy.numdummies=0 The driver is built in for programs that ask for such a link; none is there unasked.
  *
  * Measured without gain on 6.12: cryptomgr.notests, rcupdate.rcu_expedited=1, random.trust_cpu=on,
- * 8250.nr_uarts=1, pci=lastbus=0, lpj=N.
+ * 8250.nr_uarts=1, lpj=N.
  */
-#define APPEND_ALWAYS "console=ttyS0 panic=-1 reboot=t no_timer_check swiotlb=noforce dummy.numdummies=0"
-#define APPEND_QUIET  "quiet"
+#define APPEND_ALWAYS                                                                                        \
+        "console=ttyS0 panic=-1 pci=lastbus=0 reboot=t no_timer_check swiotlb=noforce dummy.numdummies=0"
+#define APPEND_QUIET "quiet"
 /* Under emulation the guest reads the host's time stamp counter, but has to find out its rate by timers that a busy
  * host serves late: one guest in four ran its clock at a multiple of real time, or gave the counter up. (KVM tells.) */
 #define APPEND_TSC "tsc_early_khz=%" PRIu32 " tsc=reliable"

@@ -325,8 +325,9 @@ static void find_unknown_annotations(const OciSpec *spec, Report *r) {
 
 static void find_capabilities(const OciSpec *spec, Report *r) {
         const OciCapabilities *c = spec->process->capabilities;
-        char *const *const sets[] = { c ? c->bounding : NULL, c ? c->effective : NULL, c ? c->inheritable : NULL,
-                                      c ? c->permitted : NULL, c ? c->ambient : NULL };
+        char *const *const sets[] = { c ? c->bounding : NULL, c ? c->effective : NULL,
+                                      c ? c->inheritable : NULL, c ? c->permitted : NULL,
+                                      c ? c->ambient : NULL };
         cleanup_strv char **seen = NULL;
 
         for (size_t i = 0; i < ELEMENTS_OF(sets); i++)
