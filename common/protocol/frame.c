@@ -36,10 +36,14 @@ static const struct {
         [FRAME_PAUSE] = { "pause", FRAME_MAX_CONTROL },
         [FRAME_RESUME] = { "resume", FRAME_MAX_CONTROL },
         [FRAME_SHUTDOWN] = { "shutdown", FRAME_MAX_CONTROL },
+        [FRAME_NETWORK] = { "network", FRAME_MAX_CONTROL },
+        [FRAME_CLOCK] = { "clock", FRAME_MAX_CONTROL },
         [FRAME_DATA] = { "data", FRAME_MAX_DATA },
         [FRAME_WINDOW] = { "window", 4 },
         [FRAME_CLOSE] = { "close", 0 },
         [FRAME_RESET] = { "reset", 0 },
+        [FRAME_DNS_QUERY] = { "dns-query", FRAME_MAX_DATA },
+        [FRAME_DNS_ANSWER] = { "dns-answer", FRAME_MAX_DATA },
 };
 
 typedef struct FrameHeader {

@@ -39,11 +39,16 @@ typedef enum FrameType {
         FRAME_PAUSE = 24,     /* runtime → shim only */
         FRAME_RESUME = 25,    /* runtime → shim only */
         FRAME_SHUTDOWN = 26,  /* shim → agent: sync, unmount; the reply comes when the disks are clean */
+        FRAME_NETWORK = 27,   /* shim → agent: NetworkConfig, while the container runs */
+        FRAME_CLOCK = 28,     /* shim → agent: ClockRequest */
         /* streams: no reply */
         FRAME_DATA = 32,   /* bytes of a stream, within the credit */
         FRAME_WINDOW = 33, /* u32: so many bytes more may be sent on the stream */
         FRAME_CLOSE = 34,  /* the sender sends nothing more on the stream (end of file) */
         FRAME_RESET = 35,  /* the receiver takes nothing more of the stream (reader gone) */
+        /* DNS: STREAM is the query's number, chosen by the agent; the payload is not JSON */
+        FRAME_DNS_QUERY = 36,  /* agent → shim: one byte, 0 by UDP, 1 by TCP; then the query */
+        FRAME_DNS_ANSWER = 37, /* shim → agent: the answer; nothing: there is none */
 } FrameType;
 
 typedef struct Frame {

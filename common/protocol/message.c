@@ -33,7 +33,7 @@ const JsonField create_reply_fields[] = {
 };
 
 const JsonField start_request_fields[] = {
-        { JSON_FIELD(StartRequest, network, "network", JSON_KIND_RAW) },
+        { JSON_OBJECT_PTR_FIELD(StartRequest, network, "network", network_config_fields) },
         {},
 };
 
@@ -60,6 +60,11 @@ const JsonField signal_request_fields[] = {
         { JSON_FIELD(SignalRequest, process, "process", JSON_KIND_UINT32) },
         { JSON_FIELD(SignalRequest, signal, "signal", JSON_KIND_INT32), .flags = JSON_REQUIRED },
         { JSON_FIELD(SignalRequest, all, "all", JSON_KIND_BOOL) },
+        {},
+};
+
+const JsonField clock_request_fields[] = {
+        { JSON_FIELD(ClockRequest, realtime, "realtime", JSON_KIND_UINT64), .flags = JSON_REQUIRED },
         {},
 };
 

@@ -8,6 +8,7 @@
 
 #include "common/base/json.h"
 #include "common/protocol/frame.h"
+#include "common/protocol/network.h"
 
 #define PROTOCOL_VERSION 1
 
@@ -42,7 +43,7 @@ typedef struct CreateReply {
 } CreateReply;
 
 typedef struct StartRequest {
-        Json *network; /* what to set up before the program starts; absent: nothing */
+        NetworkConfig *network; /* what to set up before the program starts; NULL: nothing */
 } StartRequest;
 
 typedef struct StartReply {
@@ -65,6 +66,10 @@ typedef struct SignalRequest {
         int32_t signal;
         bool all; /* every process of the container */
 } SignalRequest;
+
+typedef struct ClockRequest {
+        uint64_t realtime; /* host's CLOCK_REALTIME, nanoseconds */
+} ClockRequest;
 
 typedef struct ResizeRequest {
         uint32_t process;
@@ -115,6 +120,7 @@ extern const JsonField start_reply_fields[];
 extern const JsonField exec_request_fields[];
 extern const JsonField exec_reply_fields[];
 extern const JsonField signal_request_fields[];
+extern const JsonField clock_request_fields[];
 extern const JsonField resize_request_fields[];
 extern const JsonField exited_fields[];
 extern const JsonField process_list_fields[];
