@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/protocol/network.h"
 #include "runtime/plan/sizing.h"
 #include "runtime/plan/words.h"
 
@@ -47,6 +48,11 @@ const JsonField runtime_config_fields[] = {
           .doc = "Memory of the guest in MiB, at least 128. 0: the container's memory limit and what the "
                  "guest itself "
                  "needs, without a limit 2048. Untouched memory costs the host nothing. Default: 0." },
+        { JSON_FIELD(RuntimeConfig, network_cards, "networkCards", JSON_KIND_UINT32),
+          .flags = JSON_WRITE_ZERO,
+          .doc = "Network cards of the guest, at most 8: so many interfaces a container can have. One that "
+                 "is not "
+                 "used does not show in the container. Default: 2." },
         { JSON_FIELD(RuntimeConfig, qemu, "qemu", JSON_KIND_STRING),
           .doc = "QEMU, an absolute path. Default: qemu-system-x86_64 on PATH." },
         { JSON_FIELD(RuntimeConfig, qemu_user, "qemuUser", JSON_KIND_STRING),
@@ -94,6 +100,7 @@ RuntimeConfig *runtime_config_new(void) {
         config->share = xstrdup("auto");
         config->virtiofs_cache = xstrdup("auto");
         config->qemu_user = xstrdup("nobody");
+        config->network_cards = 2;
         config->boot_timeout_ms = 60000;
         config->console_limit = 256U << 10;
         config->allow_annotations = strv_split(DEFAULT_ALLOWED, " ");
@@ -193,6 +200,7 @@ static int check_numbers(const RuntimeConfig *c, Error *err) {
         } rules[] = {
                 { "vcpus", c->vcpus, 1, GUEST_VCPUS_MAX, true },
                 { "memoryMiB", c->memory_mib, GUEST_MEMORY_MIN_MIB, 64U << 20, true },
+                { "networkCards", c->network_cards, 1, NETWORK_CARDS_MAX, true },
                 { "bootTimeoutMs", c->boot_timeout_ms, 1000, 3600000, false },
                 { "consoleLimit", c->console_limit, 4096, 1U << 30, true },
         };

@@ -26,6 +26,7 @@ typedef struct RuntimeConfig {
         char *vmlinux, *vmlinuz, *initrd; /* NULL: below the data folder */
         char *kernel_append;              /* added to the guest's kernel command line */
         uint64_t boot_timeout_ms;
+        uint32_t network_cards;   /* of the guest */
         uint64_t console_limit;   /* bytes of console log kept a container */
         char **allow_annotations; /* keys (without io.carrel.) a bundle may override; "*": all */
 } RuntimeConfig;

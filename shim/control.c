@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "shim/requests.h"
 
@@ -92,6 +93,29 @@ static void on_exec_answer(const Frame *reply, const Error *error, void *user, u
         pass_answer(reply, error, user, tag);
 }
 
+static void on_network_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        (void)reply;
+        (void)user;
+        (void)tag;
+        if (error)
+                log_error("a change of the network did not reach the container: %s", error->message);
+}
+
+static void on_network_changed(const char *config, void *user) {
+        Session *session = user;
+
+        if (session->state == SESSION_RUNNING)
+                requests_send(session->requests, session->agent, FRAME_NETWORK, config, strlen(config),
+                              on_network_answer, session, 0);
+}
+
+static void watch_network(Session *session) {
+        cleanup_error Error error = { 0 };
+
+        if (network_watch(session->network, on_network_changed, session, &error) < 0)
+                log_warning("%s", error.message);
+}
+
 static void on_start_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
         Control *control = user;
         Connection *starter = control->starter;
@@ -104,6 +128,8 @@ static void on_start_answer(const Frame *reply, const Error *error, void *user, 
                 pass_answer(reply, error, starter, tag);
         if (error)
                 session_started(control->session, NULL, error);
+        else
+                watch_network(control->session);
 }
 
 /* Passed to the agent with the process number this connection owns, whatever it wrote there itself. */
@@ -153,6 +179,9 @@ static void handle_resize(Connection *connection, const Frame *frame) {
 
 static void handle_start(Connection *connection, const Frame *frame) {
         Session *session = connection->control->session;
+        cleanup_error Error error = { 0 };
+        cleanup_free char *request = NULL;
+        const char *config;
 
         if (session->state != SESSION_CREATED) {
                 refuse(connection, frame->seq, EINVAL,
@@ -163,8 +192,14 @@ static void handle_start(Connection *connection, const Frame *frame) {
         }
         session->status.timeline.start = timeline_now(session->plan);
         session_set_state(session, SESSION_STARTING);
+        if (network_apply(session->network, &config, &error) < 0) {
+                refuse(connection, frame->seq, error.code, error.message);
+                session_started(session, NULL, &error);
+                return;
+        }
+        request = xasprintf("{\"network\":%s}", config);
         connection->control->starter = connection;
-        requests_send(session->requests, session->agent, FRAME_START, frame->data, frame->length,
+        requests_send(session->requests, session->agent, FRAME_START, request, strlen(request),
                       on_start_answer, connection->control, frame->seq);
 }
 

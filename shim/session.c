@@ -352,6 +352,8 @@ static int handle_agent_frame(Session *session, const Frame *frame, Error *err) 
                 return 0;
         case FRAME_EVENT:
                 return 0;
+        case FRAME_DNS_QUERY:
+                return dns_query(session->dns, frame, err);
         case FRAME_DATA:
         case FRAME_WINDOW:
         case FRAME_CLOSE:
@@ -489,6 +491,8 @@ static int open_channels(Session *session, const VmSockets *sockets, Error *err)
 
         r = channel_new(session->loop, sockets->agent, &agent, &session->agent, err);
         if (r >= 0)
+                session->dns = dns_new(session->loop, session->agent);
+        if (r >= 0)
                 r = qmp_new(session->loop, sockets->qmp, &qmp, &session->qmp, err);
         if (r >= 0)
                 r = console_new(session->loop, sockets->console, session->state_dir, STATE_CONSOLE,
@@ -515,8 +519,12 @@ static int bring_up(Session *session, Error *err) {
                 r = share_assemble(session->plan, err);
         t->share = timeline_now(session->plan);
         if (r >= 0)
-                r = vm_start(session->loop, session->plan, t, on_vm_ended, session, &session->vm, &sockets,
-                             err);
+                r = network_new(session->loop, session->plan, &session->network, err);
+        if (r >= 0)
+                r = vm_start(session->loop, session->plan, network_taps(session->network), t, on_vm_ended,
+                             session, &session->vm, &sockets, err);
+        if (r >= 0)
+                network_taps_given(session->network);
         if (r >= 0)
                 r = open_channels(session, &sockets, err);
         if (r >= 0)
@@ -543,6 +551,8 @@ static void take_down(Session *session) {
         channel_free(session->boss);
         qmp_free(session->qmp);
         vm_free(session->vm);
+        network_free(session->network);
+        dns_free(session->dns);
         console_free(session->console);
         requests_free(session->requests);
         loop_free(session->loop);

@@ -11,6 +11,8 @@
 #include "common/protocol/launch.h"
 #include "common/protocol/message.h"
 #include "shim/console.h"
+#include "shim/dns.h"
+#include "shim/network.h"
 #include "shim/qmp.h"
 #include "shim/stdio.h"
 #include "shim/vm.h"
@@ -49,6 +51,8 @@ typedef struct Session {
         Vm *vm;
         Qmp *qmp;
         Console *console;
+        Network *network;
+        Dns *dns;
         Stdio *stdio;
         LoopSource *boot_timer;
         LoopSource *end_timer;

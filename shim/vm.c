@@ -20,6 +20,7 @@
 #include "common/base/path.h"
 #include "common/base/spawn.h"
 #include "common/base/str.h"
+#include "common/protocol/network.h"
 #include "shim/jail.h"
 
 #define LAST_WORDS_MAX 2048U
@@ -95,7 +96,7 @@ static char *describe_end(Child *child, int status) {
 
 static int start_child(Vm *vm, Child *child, SpawnSpec *spec, Error *err) {
         cleanup_close int words_write = -1;
-        SpawnFd fds[8];
+        SpawnFd fds[8 + NETWORK_CARDS_MAX];
         int words[2], r;
 
         if (pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -165,9 +166,10 @@ static int start_virtiofsd(Vm *vm, const LaunchPlan *plan, int *ret_connection, 
         return 0;
 }
 
-static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, VmSockets *ret, Error *err) {
+static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *taps, VmSockets *ret,
+                      Error *err) {
         static const int targets[] = { QEMU_FD_QMP, QEMU_FD_AGENT, QEMU_FD_CONSOLE };
-        SpawnFd fds[4];
+        SpawnFd fds[4 + NETWORK_CARDS_MAX];
         SpawnSpec spec = {
                 .argv = plan->qemu,
                 .fds = fds,
@@ -194,12 +196,14 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, VmSockets *r
                 ours[i] = pair[0];
                 fds[spec.n_fds++] = (SpawnFd){ .fd = pair[1], .target = targets[i] };
         }
+        for (uint32_t i = 0; i < plan->network_cards; i++)
+                fds[spec.n_fds++] = (SpawnFd){ .fd = taps[i], .target = QEMU_FD_TAP + (int)i };
         if (virtiofs >= 0)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = virtiofs, .target = QEMU_FD_VIRTIOFS };
         if (r >= 0)
                 r = start_child(vm, &vm->qemu, &spec, err);
         for (size_t i = 0; i < ELEMENTS_OF(targets); i++) {
-                if (i < spec.n_fds && fds[i].target != QEMU_FD_VIRTIOFS)
+                if (i < spec.n_fds && fds[i].target == targets[i])
                         close(fds[i].fd);
                 if (r < 0 && ours[i] >= 0)
                         close(ours[i]);
@@ -220,8 +224,8 @@ static void raise_descriptor_limit(void) {
                 log_warning("raising RLIMIT_NOFILE: %s", strerror(errno));
 }
 
-int vm_start(Loop *loop, const LaunchPlan *plan, Timeline *timeline, VmEndedFn ended, void *user, Vm **ret,
-             VmSockets *ret_sockets, Error *err) {
+int vm_start(Loop *loop, const LaunchPlan *plan, const int *taps, Timeline *timeline, VmEndedFn ended,
+             void *user, Vm **ret, VmSockets *ret_sockets, Error *err) {
         cleanup(vm_freep) Vm *vm = xnew(Vm, 1);
         cleanup_close int virtiofs = -1;
         int r;
@@ -238,7 +242,7 @@ int vm_start(Loop *loop, const LaunchPlan *plan, Timeline *timeline, VmEndedFn e
                         return r;
                 timeline->virtiofsd = timeline_now(plan);
         }
-        r = start_qemu(vm, plan, virtiofs, ret_sockets, err);
+        r = start_qemu(vm, plan, virtiofs, taps, ret_sockets, err);
         if (r < 0)
                 return r;
         timeline->qemu = timeline_now(plan);

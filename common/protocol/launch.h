@@ -41,7 +41,7 @@ enum {
         QEMU_FD_AGENT = 4,    /* chardev socket behind the virtio-serial port */
         QEMU_FD_CONSOLE = 5,  /* chardev socket behind the serial console */
         QEMU_FD_VIRTIOFS = 6, /* chardev socket to virtiofsd (only with a virtiofs share) */
-        QEMU_FD_TAP = 7,      /* tap of the first network card */
+        QEMU_FD_TAP = 7,      /* tap of the first network card; the others follow */
 };
 
 /* Descriptor of virtiofsd: its listening socket. */
@@ -72,6 +72,9 @@ typedef struct LaunchPlan {
         bool terminal; /* SHIM_FD_CONSOLE is the container's terminal */
         bool remove_state; /* foreground run: the state folder and cgroups go with the shim if its boss dies */
         char **cgroups;    /* absolute cgroup folders made for the container (removed in that case) */
+        uint32_t network_cards;   /* each with a tap */
+        bool network_joined;      /* the namespace is somebody else's */
+        char *resolv_conf;        /* host path of what is bound to /etc/resolv.conf; NULL: nothing */
         uint64_t boot_timeout_ms; /* QEMU's start to the agent's hello */
         uint64_t console_limit;   /* bytes of console log kept */
         uint64_t created_usec;    /* now_usec() when the runtime command began: zero of the timeline */

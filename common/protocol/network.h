@@ -14,7 +14,7 @@
 /* Hardware address that QEMU gives the n-th card (0 … 255). It stays the card's permanent address, by which the agent
  * finds it, when the interface gets the address of the one outside. */
 #define NETWORK_CARD_MAC   "52:54:00:ca:44:%02x"
-#define NETWORK_CARDS_MAX  32U
+#define NETWORK_CARDS_MAX  8U
 #define NETWORK_ROUTES_MAX 4096U
 
 /* Docker's DNS server inside a container's network namespace. */

@@ -60,6 +60,12 @@ static uint32_t address_bits(void) {
         return __get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx) ? eax & 0xff : 36;
 }
 
+static bool has_tun(int root) {
+        cleanup_close int fd = host_root_open_file(root, "/dev/net/tun", O_PATH);
+
+        return fd >= 0;
+}
+
 static void collect_machine(int root, HostFacts *f) {
         cleanup_free char *online = host_root_read(root, "/sys/devices/system/cpu/online", 65536, NULL);
         cleanup_free char *meminfo = host_root_read(root, "/proc/meminfo", 65536, NULL);
@@ -68,6 +74,7 @@ static void collect_machine(int root, HostFacts *f) {
         f->cpus = online ? count_cpus(online) : 0;
         f->memory = memory_total(meminfo);
         f->address_bits = address_bits();
+        f->tun = has_tun(root);
         f->cgroup_version = mode == CGROUP_V2 ? 2 : mode == CGROUP_NONE ? 0 : 1;
 }
 

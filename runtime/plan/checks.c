@@ -139,6 +139,20 @@ static void find_namespace_paths(const OciSpec *spec, Report *r) {
         }
 }
 
+/* Bundles of test suites ask for no network and are content without one. Those of an engine have its name server
+ * bound in, and mean the host's network. */
+static bool from_engine(const OciSpec *spec) {
+        for (size_t i = 0; i < spec->n_mounts; i++)
+                if (streq(spec->mounts[i].destination, "/etc/resolv.conf"))
+                        return true;
+        return false;
+}
+
+static void find_host_network(const OciSpec *spec, Report *r) {
+        if (!oci_namespace(spec->linux_, "network") && from_engine(spec))
+                found(r, "linux.namespaces: no network namespace is asked for");
+}
+
 static void find_no_network(const OciSpec *spec, Report *r) {
         if (!oci_namespace(spec->linux_, "network"))
                 found(r, "linux.namespaces: no network namespace is asked for");
@@ -352,6 +366,9 @@ static const Check checks[] = {
           "a namespace of the host cannot be entered from inside a virtual machine; only a network namespace "
           "can be "
           "joined" },
+        { "linux.namespaces without network, from an engine", VERDICT_REFUSE, find_host_network,
+          "the host's network cannot be used from inside a virtual machine; choose a bridge network, or "
+          "none" },
         { "linux.namespaces without network", VERDICT_WARN, find_no_network,
           "the host's network cannot be used from inside a virtual machine; the container has a network of "
           "its own" },

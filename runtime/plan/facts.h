@@ -40,6 +40,7 @@ typedef struct HostFacts {
         char *vmlinuz; /* the same as bzImage, for firmware that loads it */
         char *initrd;
         uint32_t qemu_uid, qemu_gid; /* of the configured user; 0: root */
+        bool tun;                    /* /dev/net/tun is there */
         uint32_t cgroup_version;     /* 1 (also hybrid) or 2; 0: none mounted */
 } HostFacts;
 

@@ -111,6 +111,7 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                 r = planner_mounts(&p, &mounts, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
+        planner_network(&p);
         r = planner_machine(&p, err);
         if (r >= 0)
                 r = planner_size(&p, err);

@@ -47,6 +47,7 @@ typedef struct VmPlan {
         char *qemu;               /* program */
         char *qboot;              /* only with FIRMWARE_NONE */
         uint32_t vcpus;
+        uint32_t network_cards;
         uint64_t memory_mib;
         char *kernel; /* image that is loaded: vmlinux or vmlinuz */
         char *initrd;

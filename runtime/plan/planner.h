@@ -22,6 +22,7 @@ void planner_note(Planner *p, const char *format, ...) __attribute__((format(pri
 /* In the order of plan_make(). */
 int planner_check(Planner *p, Error *err);   /* checks.c: what of the bundle a virtual machine cannot do */
 int planner_machine(Planner *p, Error *err); /* boot.c: accelerator, share, firmware, kernel */
+void planner_network(Planner *p);            /* network.c: cards */
 int planner_size(Planner *p, Error *err);    /* sizing.c: processors, memory */
 int planner_mounts(Planner *p, Json **ret_mounts, Error *err); /* mounts.c: shares; `mounts` for the guest */
 Json *planner_guest(const Planner *p,

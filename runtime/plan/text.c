@@ -18,6 +18,7 @@ static Json *machine(const VmPlan *vm) {
         set_string(o, "firmwareFile", vm->ovmf ? vm->ovmf->executable : vm->qboot);
         json_set(o, "vcpus", json_new_uint64(vm->vcpus));
         json_set(o, "memoryMiB", json_new_uint64(vm->memory_mib));
+        json_set(o, "networkCards", json_new_uint64(vm->network_cards));
         set_string(o, "kernel", vm->kernel);
         set_string(o, "initrd", vm->initrd);
         set_string(o, "append", vm->append);

@@ -168,6 +168,21 @@ static void add_virtiofs(char ***argv, const VmPlan *vm) {
         json_option(argv, "-device", o);
 }
 
+static void add_network(char ***argv, const VmPlan *vm) {
+        for (uint32_t i = 0; i < vm->network_cards; i++) {
+                cleanup_free char *netdev = xasprintf("net%" PRIu32, i),
+                                  *mac = xasprintf(NETWORK_CARD_MAC, i);
+                Json *o = modern_device("virtio-net-pci");
+
+                strv_append(argv, "-netdev");
+                strv_printf(argv, "tap,id=%s,fd=%" PRIu32, netdev, QEMU_FD_TAP + i);
+                set_string(o, "netdev", netdev);
+                set_string(o, "mac", mac);
+                set_string(o, "romfile", ""); /* nobody boots from the network */
+                json_option(argv, "-device", o);
+        }
+}
+
 static void add_9p(char ***argv, const VmPlan *vm) {
         Json *o = modern_device("virtio-9p-pci");
         cleanup_free char *path = qemu_escape(vm->share_path);
@@ -191,5 +206,6 @@ char **qemu_argv(const VmPlan *vm) {
                 add_virtiofs(&argv, vm);
         else
                 add_9p(&argv, vm);
+        add_network(&argv, vm);
         return argv;
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Taps: the host's ends of the guest's network cards, in the network namespace of the caller. */
+
+#include <stdint.h>
+
+#include "common/base/error.h"
+
+#define TAP_NAME "carrel%u"
+
+/* Makes COUNT taps, each going when its descriptor and QEMU's copy are closed. FDS has room for them; the caller closes
+ * them. On failure none is left. INDEXES (interface numbers, rtnetlink(7)) has room for as many. */
+int taps_open(uint32_t count, int *fds, uint32_t *indexes, Error *err);
