@@ -235,8 +235,8 @@ static int launch_shim(Creation *c, Error *err) {
                 .console = -1,
                 .log = log,
                 /* without a wish for one it still gets its own: nothing of the host's network is touched */
-                .new_network = !network || !network->path,
-                .network = network ? network->path : NULL,
+                .new_network = !c->plan->launch.network_joined,
+                .network = c->plan->launch.network_joined ? network->path : NULL,
                 .cgroups = c->cgroups,
         };
         int r;

@@ -20,6 +20,7 @@
 #include "common/base/str.h"
 #include "common/protocol/launch.h"
 #include "runtime/host/cgroup.h"
+#include "runtime/host/netns.h"
 
 #define SHIM_NAME "carrel-shim"
 
@@ -96,10 +97,9 @@ int shim_launch(const ShimSpec *spec, Shim *ret, Error *err) {
         int pair[2], r;
 
         if (spec->network) {
-                network = open(spec->network, O_RDONLY | O_CLOEXEC);
+                network = netns_open(spec->network, err);
                 if (network < 0)
-                        return error_errno(err, "config.json: linux.namespaces: network namespace %s",
-                                           spec->network);
+                        return error_prefix(err, "config.json");
         }
         r = fd_new_memfd("plan", spec->plan, strlen(spec->plan), &plan, err);
         if (r < 0)
