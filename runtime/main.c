@@ -20,9 +20,11 @@
 #define DEFAULT_ROOT "/run/carrel"
 
 static const Command *const commands[] = {
-        &command_config, &command_console,  &command_create, &command_delete, &command_doctor,
-        &command_exec,   &command_features, &command_kill,   &command_list,   &command_plan,
-        &command_run,    &command_spec,     &command_start,  &command_state,  &command_trace,
+        &command_checkpoint, &command_config, &command_console, &command_create,   &command_delete,
+        &command_doctor,     &command_events, &command_exec,    &command_features, &command_kill,
+        &command_list,       &command_pause,  &command_plan,    &command_ps,       &command_restore,
+        &command_resume,     &command_run,    &command_spec,    &command_start,    &command_state,
+        &command_trace,      &command_update,
 };
 
 static const Option global_options[] = {
@@ -110,6 +112,9 @@ static int run_command(const Command *command, const Globals *globals, char **ar
         CommandCall call = { .globals = globals, .options = options, .error_status = error_status };
         int r;
 
+        /* whatever its options are */
+        if (command->refusal && !strv_contains(argv, "--help") && !strv_contains(argv, "-h"))
+                return error_set(err, ENOTSUP, "%s: %s", command->name, command->refusal);
         r = options_parse(&syntax, (int)strv_length(argv), argv, options, &args, err);
         if (r < 0)
                 return r;

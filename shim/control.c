@@ -14,11 +14,14 @@
 
 #include "common/base/log.h"
 #include "common/base/mem.h"
+#include "shim/pause.h"
 #include "shim/requests.h"
 
 #define CONNECTIONS_MAX 256U
 /* Credit bounds what a process can have under way; a connection with more queued is stuck or hostile. */
 #define QUEUE_MAX (8U << 20)
+/* News that a connection does not read in time are lost to it. */
+#define NEWS_QUEUE_MAX (64U << 10)
 
 typedef struct Connection {
         Control *control;
@@ -35,6 +38,7 @@ struct Control {
         size_t count;
         uint32_t last_process;
         Connection *starter; /* waits for the answer to START */
+        Pause *pause;
 };
 
 static void ignore_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
@@ -54,6 +58,7 @@ static void drop_connection(Connection *connection) {
                         break;
                 }
         requests_forget(session->requests, connection);
+        pause_forget(control->pause, connection);
         if (control->starter == connection)
                 control->starter = NULL;
         if (connection->process && !connection->exited && session->agent) {
@@ -83,6 +88,24 @@ static void pass_answer(const Frame *reply, const Error *error, void *user, uint
                 channel_send_error(connection->channel, tag, error);
         else
                 channel_send(connection->channel, FRAME_REPLY, 0, tag, reply->data, reply->length);
+}
+
+/* To a request whose sender was answered already: the guest was paused. */
+static void on_late_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        (void)reply;
+        (void)user;
+        if (error)
+                log_warning("%s, when the container was resumed: %s", frame_type_name((uint16_t)tag),
+                            error->message);
+}
+
+static void on_pause_answer(const Error *error, void *user, uint32_t tag) {
+        Connection *connection = user;
+
+        if (error)
+                channel_send_error(connection->channel, tag, error);
+        else
+                channel_send_json(connection->channel, FRAME_REPLY, tag, NULL, NULL);
 }
 
 static void on_exec_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
@@ -165,10 +188,37 @@ static void handle_exec(Connection *connection, const Frame *frame) {
         pass_with_process(connection, frame, exec_request_fields, &request, &request.process);
 }
 
-static void handle_signal(Connection *connection, const Frame *frame) {
+/* The guest stands still: what it is to do waits there, in order, and the sender does not wait for it. */
+static void pass_later(Connection *connection, const Frame *frame) {
+        const Control *control = connection->control;
+        Session *session = control->session;
+
+        requests_send(session->requests, session->agent, frame->type, frame->data, frame->length,
+                      on_late_answer, connection->control, frame->type);
+        channel_send_json(connection->channel, FRAME_REPLY, frame->seq, NULL, NULL);
+}
+
+static bool asks_to_kill(const Frame *frame) {
+        cleanup_error Error ignored = { 0 };
         SignalRequest request = { 0 };
 
+        return message_read(frame, signal_request_fields, &request, &ignored) >= 0 &&
+               request.signal == SIGKILL;
+}
+
+static void handle_signal(Connection *connection, const Frame *frame) {
+        Control *control = connection->control;
+        bool paused = control->session->paused && !connection->process;
+        bool deadly = paused && asks_to_kill(frame);
+        SignalRequest request = { 0 };
+
+        if (paused && !deadly) {
+                pass_later(connection, frame);
+                return;
+        }
         pass_with_process(connection, frame, signal_request_fields, &request, &request.process);
+        if (deadly)
+                pause_break(control->pause);
 }
 
 static void handle_resize(Connection *connection, const Frame *frame) {
@@ -183,9 +233,10 @@ static void handle_start(Connection *connection, const Frame *frame) {
         cleanup_free char *request = NULL;
         const char *config;
 
-        if (session->state != SESSION_CREATED) {
+        if (session->state != SESSION_CREATED || session->paused) {
                 refuse(connection, frame->seq, EINVAL,
-                       session->state == SESSION_RUNNING || session->state == SESSION_STARTING
+                       session->paused ? "cannot start a container in the paused state"
+                       : session->state == SESSION_RUNNING || session->state == SESSION_STARTING
                                ? "cannot start an already running container"
                                : "cannot start a container that has stopped");
                 return;
@@ -201,6 +252,18 @@ static void handle_start(Connection *connection, const Frame *frame) {
         connection->control->starter = connection;
         requests_send(session->requests, session->agent, FRAME_START, request, strlen(request),
                       on_start_answer, connection->control, frame->seq);
+}
+
+static void handle_inquiry(Connection *connection, const Frame *frame) {
+        Session *session = connection->control->session;
+
+        if (session->paused && frame->type == FRAME_UPDATE)
+                pass_later(connection, frame);
+        else if (session->paused)
+                refuse(connection, frame->seq, EBUSY, "the container is paused: its guest cannot answer");
+        else
+                requests_send(session->requests, session->agent, frame->type, frame->data, frame->length,
+                              pass_answer, connection, frame->seq);
 }
 
 static void handle_request(Connection *connection, const Frame *frame) {
@@ -228,11 +291,15 @@ static void handle_request(Connection *connection, const Frame *frame) {
         case FRAME_RESIZE:
                 handle_resize(connection, frame);
                 return;
+        case FRAME_PAUSE:
+        case FRAME_RESUME:
+                pause_request(connection->control->pause, frame->type == FRAME_PAUSE, on_pause_answer,
+                              connection, frame->seq);
+                return;
         case FRAME_UPDATE:
         case FRAME_STATS:
         case FRAME_PROCESSES:
-                requests_send(session->requests, session->agent, frame->type, frame->data, frame->length,
-                              pass_answer, connection, frame->seq);
+                handle_inquiry(connection, frame);
                 return;
         default:
                 refuse(connection, frame->seq, ENOTSUP, "unknown request");
@@ -319,6 +386,7 @@ int control_new(Session *session, Control **ret, Error *err) {
                 free(control);
                 return r;
         }
+        control->pause = pause_new(session);
         *ret = control;
         return 0;
 }
@@ -328,6 +396,7 @@ Control *control_free(Control *control) {
                 return NULL;
         while (control->count > 0)
                 drop_connection(control->connections[0]);
+        pause_free(control->pause);
         loop_source_free(control->source);
         close(control->fd);
         free(control);
@@ -355,6 +424,23 @@ int control_process_frame(Control *control, const Frame *frame, uint32_t process
                 channel_send(session->agent, FRAME_WINDOW, frame->stream, 0, &bytes, sizeof(bytes));
         }
         return 0;
+}
+
+int control_event(Control *control, const Frame *frame, Error *err) {
+        EventMessage message = { 0 };
+        int r;
+
+        r = message_read(frame, event_message_fields, &message, err);
+        for (size_t i = 0; r >= 0 && i < control->count; i++) {
+                const Connection *connection = control->connections[i];
+
+                if (streq(message.event, EVENT_OOM) && !connection->process &&
+                    channel_queued(connection->channel) < NEWS_QUEUE_MAX)
+                        channel_send_json(connection->channel, FRAME_EVENT, 0, event_message_fields,
+                                          &message);
+        }
+        json_clear(event_message_fields, &message);
+        return r;
 }
 
 void control_flush(Control *control) {

@@ -13,5 +13,8 @@ Control *control_free(Control *control);
 /* A stream frame or EXITED of a process that some connection started. */
 int control_process_frame(Control *control, const Frame *frame, uint32_t process, Error *err);
 
+/* Something happened in the guest: whoever is connected and runs nothing is told. */
+int control_event(Control *control, const Frame *frame, Error *err);
+
 /* Writes what is queued for the connections, before the end. */
 void control_flush(Control *control);

@@ -351,7 +351,7 @@ static int handle_agent_frame(Session *session, const Frame *frame, Error *err) 
                 on_log(frame);
                 return 0;
         case FRAME_EVENT:
-                return 0;
+                return control_event(session->control, frame, err);
         case FRAME_DNS_QUERY:
                 return dns_query(session->dns, frame, err);
         case FRAME_DATA:

@@ -103,8 +103,11 @@ typedef struct LogMessage {
         char *message;
 } LogMessage;
 
+/* agent → shim → whoever is connected: the guest's kernel has killed a process of the container */
+#define EVENT_OOM "oom"
+
 typedef struct EventMessage {
-        char *event; /* "oom" */
+        char *event; /* EVENT_... */
 } EventMessage;
 
 typedef struct ErrorMessage {

@@ -43,22 +43,30 @@ typedef struct Command {
         size_t options_size;
         unsigned min_args, max_args;
         unsigned open_after; /* see Syntax */
+        const char *refusal; /* why there is no such command here; NULL: there is */
         /* Returns the exit status (>= 0), or -err->code. */
         int (*run)(const CommandCall *call, Error *err);
 } Command;
 
+extern const Command command_checkpoint;
 extern const Command command_config;
 extern const Command command_console;
 extern const Command command_create;
 extern const Command command_delete;
 extern const Command command_doctor;
+extern const Command command_events;
 extern const Command command_exec;
 extern const Command command_features;
 extern const Command command_kill;
 extern const Command command_list;
+extern const Command command_pause;
 extern const Command command_plan;
+extern const Command command_ps;
+extern const Command command_restore;
+extern const Command command_resume;
 extern const Command command_run;
 extern const Command command_spec;
 extern const Command command_start;
 extern const Command command_state;
 extern const Command command_trace;
+extern const Command command_update;

@@ -72,6 +72,26 @@ int container_lock(Container *container, Error *err) {
         return r < 0 ? r : container_refresh(container, err);
 }
 
+int container_open_locked(const Globals *globals, const char *id, OciOperation operation, Container **ret,
+                          Error *err) {
+        cleanup(container_freep) Container *container = NULL;
+        int r;
+
+        r = container_open(globals, id, &container, err);
+        /* one that is being created is refused, not waited for */
+        if (r >= 0)
+                r = oci_check_operation(container->status, operation, id, err);
+        if (r >= 0)
+                r = container_lock(container, err);
+        /* the state may have changed while we waited */
+        if (r >= 0)
+                r = oci_check_operation(container->status, operation, id, err);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(container);
+        return 0;
+}
+
 char *container_state_text(const Container *container, bool hook) {
         const Record *record = container->record;
         cleanup_free char *status = xstrdup(oci_status_name(container->status));

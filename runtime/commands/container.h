@@ -26,6 +26,9 @@ DEFINE_CLEANUP(Container *, container_free);
 
 /* Takes the lock, and looks again at what may have changed before. */
 int container_lock(Container *container, Error *err);
+/* An existing container for an operation that changes it: its state allows it, and it is locked. */
+int container_open_locked(const Globals *globals, const char *id, OciOperation operation, Container **ret,
+                          Error *err);
 /* Looks again at record and status. */
 int container_refresh(Container *container, Error *err);
 

@@ -30,6 +30,7 @@
 #include "runtime/host/cgroup.h"
 #include "runtime/host/facts.h"
 #include "runtime/host/kernel-image.h"
+#include "runtime/plan/sizing.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
 
@@ -180,6 +181,9 @@ static Record *make_record(const Creation *c) {
         record->terminal = spec->process->terminal;
         record->cgroups = strv_copy(c->cgroups);
         record->warnings = strv_copy(c->plan->warnings);
+        record->vcpus = c->plan->vm.vcpus;
+        record->memory = c->plan->vm.memory_mib * MIB;
+        record->host_memory = record->memory + sizing_host_overhead(record->memory, c->plan->vm.accelerator);
         return record;
 }
 

@@ -5,10 +5,7 @@
 
 #include "common/base/mem.h"
 #include "runtime/commands/container.h"
-
-#define COLUMNS    6U
-#define WIDTH_MIN  12U /* of a column, with the gap behind it */
-#define COLUMN_GAP 3U
+#include "runtime/commands/table.h"
 
 typedef struct Options {
         const char *format;
@@ -21,63 +18,27 @@ static const Option options[] = {
         {},
 };
 
-typedef struct Row {
-        char *cells[COLUMNS];
-} Row;
-
-static void add_row(Row **rows, size_t *n, Row row) {
-        *rows = xreallocarray(*rows, *n + 1, sizeof(**rows));
-        (*rows)[(*n)++] = row;
-}
-
-static void print_table(const Row *rows, size_t n) {
-        size_t widths[COLUMNS];
-
-        for (size_t column = 0; column < COLUMNS; column++) {
-                widths[column] = WIDTH_MIN;
-                for (size_t i = 0; i < n; i++) {
-                        size_t width = strlen(rows[i].cells[column]) + COLUMN_GAP;
-
-                        if (width > widths[column])
-                                widths[column] = width;
-                }
-        }
-        for (size_t i = 0; i < n; i++) {
-                for (size_t column = 0; column + 1 < COLUMNS; column++)
-                        printf("%-*s", (int)widths[column], rows[i].cells[column]);
-                printf("%s\n", rows[i].cells[COLUMNS - 1]);
-        }
-}
-
-static Row make_row(const Container *container) {
+static char **make_row(const Container *container) {
         const Record *record = container->record;
         bool stopped = container->status == OCI_STOPPED;
+        char **row = NULL;
 
-        return (Row){ {
-                xstrdup(record->id),
-                xasprintf("%lld", stopped ? 0LL : (long long)record->pid),
-                xstrdup(oci_status_name(container->status)),
-                xstrdup(record->bundle),
-                xstrdup(record->created ? record->created : ""),
-                xstrdup(record->owner ? record->owner : ""),
-        } };
+        strv_append(&row, record->id);
+        strv_printf(&row, "%lld", stopped ? 0LL : (long long)record->pid);
+        strv_append(&row, oci_status_name(container->status));
+        strv_append(&row, record->bundle);
+        strv_append(&row, record->created ? record->created : "");
+        strv_append(&row, record->owner ? record->owner : "");
+        return row;
 }
 
 static void show_table(Container *const *containers, size_t n) {
-        static const char *const titles[COLUMNS] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" };
-        Row *rows = NULL, head;
-        size_t n_rows = 0;
+        cleanup_table Table table = { 0 };
 
-        for (size_t i = 0; i < COLUMNS; i++)
-                head.cells[i] = xstrdup(titles[i]);
-        add_row(&rows, &n_rows, head);
+        table_add(&table, strv_split("ID PID STATUS BUNDLE CREATED OWNER", " "));
         for (size_t i = 0; i < n; i++)
-                add_row(&rows, &n_rows, make_row(containers[i]));
-        print_table(rows, n_rows);
-        for (size_t i = 0; i < n_rows; i++)
-                for (size_t column = 0; column < COLUMNS; column++)
-                        free(rows[i].cells[column]);
-        free(rows);
+                table_add(&table, make_row(containers[i]));
+        table_print(&table);
 }
 
 static void show_json(Container *const *containers, size_t n) {

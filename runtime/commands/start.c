@@ -5,12 +5,7 @@ static int run(const CommandCall *call, Error *err) {
         cleanup(container_freep) Container *container = NULL;
         int r;
 
-        r = container_open(call->globals, call->args[0], &container, err);
-        /* one that is being created is refused, not waited for */
-        if (r >= 0)
-                r = oci_check_operation(container->status, OCI_START, call->args[0], err);
-        if (r >= 0)
-                r = container_lock(container, err);
+        r = container_open_locked(call->globals, call->args[0], OCI_START, &container, err);
         return r < 0 ? r : container_start(container, err);
 }
 

@@ -288,7 +288,11 @@ static int set_number(char *const *folders, const char *name, long long value, E
 int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err) {
         int r = 0;
 
-        if (bytes > 0 && bytes <= INT64_MAX) {
+        if (bytes > INT64_MAX) {
+                r = set(folders, "memory.limit_in_bytes", "-1", err);
+                if (r == 0)
+                        r = set(folders, "memory.max", "max", err);
+        } else if (bytes > 0) {
                 r = set_number(folders, "memory.limit_in_bytes", (long long)bytes, err);
                 if (r == 0)
                         r = set_number(folders, "memory.max", (long long)bytes, err);
@@ -377,20 +381,38 @@ void cgroup_thaw(char *const *folders) {
         }
 }
 
-static void kill_listed(const char *folder) {
+int cgroup_pids(const char *folder, pid_t **ret, size_t *ret_n, Error *err) {
         cleanup_free char *path = path_join(folder, "cgroup.procs"), *text = NULL;
-        cleanup_strv char **pids = NULL;
-        cleanup_error Error ignored = { 0 };
+        cleanup_strv char **lines = NULL;
+        pid_t *pids;
+        size_t n = 0;
 
-        if (file_read(AT_FDCWD, path, PROC_MAX, &text, NULL, &ignored) < 0)
-                return;
-        pids = strv_split(text, "\n");
-        STRV_FOR_EACH (pid, pids) {
-                uint64_t n;
+        if (file_read(AT_FDCWD, path, PROC_MAX, &text, NULL, err) < 0)
+                return -err->code;
+        lines = strv_split(text, "\n");
+        pids = xnew(pid_t, strv_length(lines) + 1);
+        STRV_FOR_EACH (line, lines) {
+                uint64_t pid;
 
-                if (str_to_u64(*pid, 10, INT32_MAX, &n) && n > 1 && (pid_t)n != getpid())
-                        kill((pid_t)n, SIGKILL);
+                /* 0 is a process that our pid namespace does not show */
+                if (str_to_u64(*line, 10, INT32_MAX, &pid) && pid > 0)
+                        pids[n++] = (pid_t)pid;
         }
+        *ret = pids;
+        *ret_n = n;
+        return 0;
+}
+
+static void kill_listed(const char *folder) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_free pid_t *pids = NULL;
+        size_t n = 0;
+
+        if (cgroup_pids(folder, &pids, &n, &ignored) < 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if (pids[i] > 1 && pids[i] != getpid())
+                        kill(pids[i], SIGKILL);
 }
 
 void cgroup_kill(char *const *folders) {

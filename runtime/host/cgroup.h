@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/base/error.h"
 #include "common/oci/linux.h"
@@ -29,13 +30,17 @@ int cgroup_resolve(const char *mountinfo, const char *own, const char *path, cha
 /* Makes a folder, ready to take processes and limits. One that exists is taken as it is. */
 int cgroup_make(const char *folder, Error *err);
 
-/* Limits of the whole machine; 0: none. */
+/* Limits of the whole machine; 0: nothing is changed. */
+#define CGROUP_UNLIMITED UINT64_MAX
 int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err);
 /* CPU may be NULL. What no mounted controller can do is returned as warnings (Strv). */
 int cgroup_limit_cpu(char *const *folders, const OciCpu *cpu, char ***warnings, Error *err);
 
 /* Moves the calling process. */
 int cgroup_join(char *const *folders, Error *err);
+
+/* The processes in one folder. */
+int cgroup_pids(const char *folder, pid_t **ret, size_t *ret_n, Error *err);
 
 /* Lets frozen processes run, so that they can be killed. */
 void cgroup_thaw(char *const *folders);

@@ -422,15 +422,26 @@ static const Check checks[] = {
           "machine, kernel and image are carrel's to choose; see carrel-config(5)" },
 };
 
-int planner_check(Planner *p, Error *err) {
+/* Those whose key begins with PREFIX. */
+static int run_checks(Planner *p, const char *prefix, Error *err) {
         for (size_t i = 0; i < ELEMENTS_OF(checks); i++) {
                 Report report = { .p = p, .check = &checks[i], .err = err };
 
+                if (!str_after(checks[i].key, prefix))
+                        continue;
                 checks[i].find(p->spec, &report);
                 if (report.result < 0)
                         return report.result;
         }
         return 0;
+}
+
+int planner_check(Planner *p, Error *err) {
+        return run_checks(p, "", err);
+}
+
+int planner_check_resources(Planner *p, Error *err) {
+        return run_checks(p, "linux.resources.", err);
 }
 
 void checks_describe(StrBuf *out) {

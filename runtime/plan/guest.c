@@ -69,7 +69,7 @@ static Json *rewrite_devices(const Json *devices, const OciLinux *linux_) {
 }
 
 /* CPU and device numbers are the host's, and so are the limits that only version 1 of cgroups has. */
-static Json *rewrite_resources(const Json *resources) {
+Json *planner_guest_resources(const Json *resources) {
         static const char *const host_only[] = { "blockIO", "network", "rdma", NULL };
         static const char *const host_only_memory[] = { "kernel", "kernelTCP", "swappiness", "useHierarchy",
                                                         NULL };
@@ -107,7 +107,7 @@ static void rewrite_linux(Json *guest, const OciLinux *spec) {
         if (spec->n_devices > 0)
                 json_set(linux_, "devices", rewrite_devices(json_get(linux_, "devices"), spec));
         if (spec->resources)
-                json_set(linux_, "resources", rewrite_resources(json_get(linux_, "resources")));
+                json_set(linux_, "resources", planner_guest_resources(json_get(linux_, "resources")));
         json_set(guest, "linux", linux_);
 }
 

@@ -20,10 +20,14 @@ void planner_warn(Planner *p, const char *format, ...) __attribute__((format(pri
 void planner_note(Planner *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* In the order of plan_make(). */
-int planner_check(Planner *p, Error *err);   /* checks.c: what of the bundle a virtual machine cannot do */
+int planner_check(Planner *p, Error *err); /* checks.c: what of the bundle a virtual machine cannot do */
+/* Those of its checks that are about limits, for `update`; only linux.resources is looked at. */
+int planner_check_resources(Planner *p, Error *err);
 int planner_machine(Planner *p, Error *err); /* boot.c: accelerator, share, firmware, kernel */
 void planner_network(Planner *p);            /* network.c: cards */
 int planner_size(Planner *p, Error *err);    /* sizing.c: processors, memory */
 int planner_mounts(Planner *p, Json **ret_mounts, Error *err); /* mounts.c: shares; `mounts` for the guest */
 Json *planner_guest(const Planner *p,
                     Json *mounts); /* guest.c: config.json for the guest; takes MOUNTS over */
+Json *
+planner_guest_resources(const Json *resources); /* guest.c: linux.resources, without what is the host's */

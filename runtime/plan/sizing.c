@@ -95,8 +95,8 @@ int sizing_cpu_limit(const OciResources *resources, uint32_t *ret, Error *err) {
                 cleanup_free char *shown = str_printable(list, strlen(list), 64);
 
                 return error_set(err, EINVAL,
-                                 "config.json: linux.resources.cpu.cpus: expected a list of CPUs such as "
-                                 "\"0-3,6\", found \"%s\"",
+                                 "linux.resources.cpu.cpus: expected a list of CPUs such as \"0-3,6\", "
+                                 "found \"%s\"",
                                  shown);
         }
         if (in_set > 0 && (limit == 0 || limit > in_set))
@@ -120,6 +120,12 @@ uint64_t sizing_guest_overhead(uint64_t limit) {
         return GUEST_OVERHEAD_FIXED + limit / GUEST_OVERHEAD_SHARE;
 }
 
+uint64_t sizing_guest_room(uint64_t guest_bytes) {
+        uint64_t left = guest_bytes > GUEST_OVERHEAD_FIXED ? guest_bytes - GUEST_OVERHEAD_FIXED : 0;
+
+        return left / (GUEST_OVERHEAD_SHARE + 1) * GUEST_OVERHEAD_SHARE;
+}
+
 uint64_t sizing_host_overhead(uint64_t guest_bytes, Accelerator accelerator) {
         return HOST_OVERHEAD_FIXED + guest_bytes / HOST_OVERHEAD_SHARE +
                (accelerator == ACCELERATOR_TCG ? HOST_OVERHEAD_TCG : 0);
@@ -134,7 +140,7 @@ static int size_vcpus(Planner *p, const OciResources *resources, Error *err) {
         int r = sizing_cpu_limit(resources, &limit, err);
 
         if (r < 0)
-                return r;
+                return error_prefix(err, "config.json");
         if (wanted == 0 && limit > 0)
                 wanted = limit < host ? limit : host;
         if (wanted == 0)

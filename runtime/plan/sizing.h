@@ -18,6 +18,8 @@
 
 /* Memory of the guest that kernel, page structures and agent keep from a container which may use LIMIT bytes. */
 uint64_t sizing_guest_overhead(uint64_t limit);
+/* The largest limit for a container in a guest of that RAM. */
+uint64_t sizing_guest_room(uint64_t guest_bytes);
 /* Memory of the host beyond the guest's RAM: QEMU, virtiofsd, shim, page tables. */
 uint64_t sizing_host_overhead(uint64_t guest_bytes, Accelerator accelerator);
 

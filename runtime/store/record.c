@@ -25,6 +25,9 @@ const JsonField record_fields[] = {
         { JSON_FIELD(Record, terminal, "terminal", JSON_KIND_BOOL) },
         { JSON_FIELD(Record, cgroups, "cgroups", JSON_KIND_STRV) },
         { JSON_FIELD(Record, warnings, "warnings", JSON_KIND_STRV) },
+        { JSON_FIELD(Record, vcpus, "vcpus", JSON_KIND_UINT32) },
+        { JSON_FIELD(Record, memory, "memory", JSON_KIND_UINT64) },
+        { JSON_FIELD(Record, host_memory, "hostMemory", JSON_KIND_UINT64) },
         {},
 };
 

@@ -33,8 +33,11 @@ typedef struct Record {
         char *owner;        /* name of the user who made it */
         StrMap annotations;
         bool terminal;
-        char **cgroups;  /* absolute folders */
-        char **warnings; /* of the plan */
+        char **cgroups;       /* absolute folders */
+        char **warnings;      /* of the plan */
+        uint32_t vcpus;       /* of the machine */
+        uint64_t memory;      /* its RAM, bytes */
+        uint64_t host_memory; /* what it may cost the host, with all that surrounds it, bytes */
 } Record;
 
 extern const JsonField record_fields[];
