@@ -118,6 +118,15 @@ int cgroup_open_for(const Cgroup *cgroup, pid_t init, int *ret, Error *err) {
         return 0;
 }
 
+int cgroup_open_below(const Cgroup *cgroup, const char *path, int *ret, Error *err) {
+        int fd = path_open_in_root(cgroup->fd, path, O_RDONLY | O_DIRECTORY, 0, err);
+
+        if (fd < 0)
+                return error_prefix(err, "cgroup");
+        *ret = fd;
+        return 0;
+}
+
 /* The kernel says which files those are. */
 int cgroup_delegate(const Cgroup *cgroup, uid_t uid, Error *err) {
         cleanup_free char *text = NULL;

@@ -35,6 +35,9 @@ int cgroup_fd(const Cgroup *cgroup);
  * closed. */
 int cgroup_open_for(const Cgroup *cgroup, pid_t init, int *ret, Error *err);
 
+/* The same for the one at PATH below it, which the container has made. */
+int cgroup_open_below(const Cgroup *cgroup, const char *path, int *ret, Error *err);
+
 /* Applies linux.resources: at create, when what no device rule allows is denied even if there are none
  * (RESOURCES may be NULL), and for `update`, when only what is set changes. */
 int cgroup_apply(Cgroup *cgroup, const OciResources *resources, Error *err);

@@ -68,10 +68,10 @@ static int run_exec(void *user, Error *err) {
 
 /* ---- the agent ---- */
 
-static int start(ProcessTable *table, Exec *exec, uint32_t number, uint32_t seq, Error *err) {
+static int start(ProcessTable *table, Exec *exec, const ExecRequest *request, uint32_t seq, Error *err) {
         const Container *container = exec->container;
         ProcessSpec spec = {
-                .number = number,
+                .number = request->process,
                 .seq = seq,
                 .terminal = exec->spec->terminal,
                 .owner = container_map_uid(container->spec->linux_, exec->spec->user.uid),
@@ -84,7 +84,8 @@ static int start(ProcessTable *table, Exec *exec, uint32_t number, uint32_t seq,
         Process *process;
         int r;
 
-        r = cgroup_open_for(container->cgroup, container->init->pid, &cgroup, err);
+        r = request->cgroup ? cgroup_open_below(container->cgroup, request->cgroup, &cgroup, err)
+                            : cgroup_open_for(container->cgroup, container->init->pid, &cgroup, err);
         if (r < 0)
                 return r;
         spec.cgroup = cgroup;
@@ -125,7 +126,7 @@ int exec_start(ProcessTable *table, const Container *container, const ExecReques
                 return error_prefix(err, "process");
         terminal_size(program, request->rows, request->cols, &exec.rows, &exec.cols);
         exec.spec = program;
-        r = start(table, &exec, request->process, seq, err);
+        r = start(table, &exec, request, seq, err);
         if (r >= 0)
                 program = NULL; /* the process has it */
         return r;

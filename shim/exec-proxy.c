@@ -199,6 +199,7 @@ static int bring_up(Proxy *proxy, Error *err) {
         ChannelHandlers control = { .frame = on_frame, .end = on_end, .user = proxy };
         ChannelHandlers boss = { .frame = on_boss_frame, .end = on_boss_end, .user = proxy };
         ExecRequest request = { .spec = proxy->plan->spec,
+                                .cgroup = proxy->plan->cgroup,
                                 .rows = proxy->plan->rows,
                                 .cols = proxy->plan->cols };
         int fd, r;

@@ -87,6 +87,7 @@ extern const JsonField launch_plan_fields[];
 typedef struct ExecPlan {
         char *control;       /* path of the container's control socket */
         Json *spec;          /* OCI process object */
+        char *cgroup;        /* see ExecRequest */
         bool terminal;       /* SHIM_FD_CONSOLE is the process's terminal */
         uint32_t rows, cols; /* of the terminal when it has no size of its own; 0: unknown */
 } ExecPlan;

@@ -45,6 +45,7 @@ const JsonField start_reply_fields[] = {
 const JsonField exec_request_fields[] = {
         { JSON_FIELD(ExecRequest, process, "process", JSON_KIND_UINT32) },
         { JSON_FIELD(ExecRequest, spec, "spec", JSON_KIND_RAW), .flags = JSON_REQUIRED },
+        { JSON_FIELD(ExecRequest, cgroup, "cgroup", JSON_KIND_STRING) },
         { JSON_FIELD(ExecRequest, rows, "rows", JSON_KIND_UINT32) },
         { JSON_FIELD(ExecRequest, cols, "cols", JSON_KIND_UINT32) },
         {},

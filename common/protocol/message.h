@@ -53,6 +53,7 @@ typedef struct StartReply {
 typedef struct ExecRequest {
         uint32_t process; /* number chosen by the shim; 0 from the runtime */
         Json *spec;       /* OCI process object */
+        char *cgroup; /* to run in, below the container's own; NULL: where the container's processes are */
         uint32_t rows, cols;
 } ExecRequest;
 

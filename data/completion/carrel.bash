@@ -3,7 +3,7 @@
 #
 # Completion of carrel(8) for bash. tests/integration/completion.bats holds the words against carrel --help.
 
-_carrel_commands="config console create delete doctor exec features kill list plan run spec start state trace"
+_carrel_commands="checkpoint config console create delete doctor events exec features kill list pause plan ps restore resume run spec start state trace update"
 
 # Options of a command; without one, those in front of it.
 _carrel_options() {
@@ -11,21 +11,29 @@ _carrel_options() {
         '') echo "--root --config --log --log-format --debug --systemd-cgroup --rootless --criu --version -v" ;;
         config | trace) echo "--json" ;;
         console) echo "--follow -f" ;;
-        create) echo "--bundle -b --pid-file --console-socket --no-pivot --no-new-keyring --preserve-fds" ;;
+        create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring --preserve-fds" ;;
         delete) echo "--force -f" ;;
         doctor) echo "--json --kernel" ;;
+        events) echo "--interval --stats" ;;
         exec)
-                echo "--process -p --detach -d --pid-file --tty -t --console-socket --user -u --additional-gids -g --cwd" \
-                        "--env -e --cap -c --no-new-privs --ignore-paused --apparmor --process-label --preserve-fds"
+                echo "--process -p --detach -d --pid-file --tty -t --console-socket --pidfd-socket --user -u" \
+                        "--additional-gids -g --cwd --env -e --cap -c --no-new-privs --cgroup --ignore-paused --apparmor" \
+                        "--process-label --preserve-fds"
                 ;;
         kill) echo "--all -a" ;;
         list) echo "--format -f --quiet -q" ;;
         plan) echo "--bundle -b --facts --id" ;;
+        ps) echo "--format -f --guest" ;;
         run)
-                echo "--bundle -b --pid-file --console-socket --no-pivot --no-new-keyring --preserve-fds --detach -d" \
-                        "--keep --no-subreaper --trace"
+                echo "--bundle -b --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring --preserve-fds" \
+                        "--detach -d --keep --no-subreaper --trace"
                 ;;
         spec) echo "--bundle -b" ;;
+        update)
+                echo "--resources -r --memory --memory-reservation --memory-swap --cpu-quota --cpu-period --cpu-burst" \
+                        "--cpu-share --cpu-idle --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --pids-limit" \
+                        "--blkio-weight --kernel-memory --kernel-memory-tcp --l3-cache-schema --mem-bw-schema"
+                ;;
         *) ;;
         esac
         echo "--help -h"
@@ -36,14 +44,14 @@ _carrel_value() {
         case $1:$2 in
         *:--root | *:--bundle | *:-b) echo folder ;;
         :--log-format) echo "text json" ;;
-        list:--format | list:-f) echo "table json" ;;
-        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | exec:--process | exec:-p | *:--kernel | *:--facts)
-                echo file
-                ;;
+        list:--format | list:-f | ps:--format | ps:-f) echo "table json" ;;
+        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--kernel | *:--facts) echo file ;;
+        exec:--process | exec:-p | update:--resources | update:-r) echo file ;;
         :--rootless) echo "true false auto" ;;
         *:--preserve-fds | plan:--id) echo none ;;
         exec:--user | exec:-u | exec:--additional-gids | exec:-g | exec:--env | exec:-e | exec:--cap | exec:-c) echo none ;;
-        exec:--cwd | exec:--apparmor | exec:--process-label) echo none ;;
+        exec:--cwd | exec:--apparmor | exec:--process-label | exec:--cgroup | events:--interval) echo none ;;
+        update:--*) echo none ;;
         *) ;;
         esac
 }
@@ -86,7 +94,7 @@ _carrel() {
                         words=$_carrel_commands
                 elif ((positional == 0)); then
                         case $command in
-                        console | delete | exec | kill | start | state | trace) words=$(_carrel_ids "$root") ;;
+                        console | delete | events | exec | kill | pause | ps | resume | start | state | trace | update) words=$(_carrel_ids "$root") ;;
                         plan | run) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
                         *) ;;
                         esac

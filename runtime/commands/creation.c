@@ -28,6 +28,7 @@
 #include "common/protocol/message.h"
 #include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
+#include "runtime/host/engine-socket.h"
 #include "runtime/host/facts.h"
 #include "runtime/host/kernel-image.h"
 #include "runtime/plan/sizing.h"
@@ -49,7 +50,7 @@ typedef struct Creation {
         Plan *plan;
         char **cgroups;
         char *state_dir;
-        int console_socket;
+        int console_socket, pidfd_socket;
         Created made;
         bool hooked; /* hooks began: poststop is due when it fails now */
 } Creation;
@@ -61,8 +62,8 @@ void created_done(Created *created) {
 }
 
 static void creation_done(Creation *c) {
-        if (c->console_socket >= 0)
-                close(c->console_socket);
+        close_descriptor(&c->console_socket);
+        close_descriptor(&c->pidfd_socket);
         created_done(&c->made);
         strv_free(c->cgroups);
         free(c->state_dir);
@@ -73,7 +74,7 @@ static void creation_done(Creation *c) {
 
 /* ---- before the first effect ---- */
 
-static int check_terminal(Creation *c, Error *err) {
+static int open_sockets(Creation *c, Error *err) {
         const ContainerRequest *request = c->request;
         bool terminal = c->bundle.spec->process->terminal;
         const char *path = request->options->console_socket;
@@ -85,8 +86,13 @@ static int check_terminal(Creation *c, Error *err) {
                 return error_set(err, EINVAL,
                                  "cannot allocate tty if carrel will detach without setting console socket");
         if (path)
-                c->console_socket = console_socket_connect(path, err);
-        return path && c->console_socket < 0 ? c->console_socket : 0;
+                c->console_socket = engine_socket_connect("console-socket", path, err);
+        if (path && c->console_socket < 0)
+                return c->console_socket;
+        path = request->options->pidfd_socket;
+        if (path)
+                c->pidfd_socket = engine_socket_connect("pidfd-socket", path, err);
+        return path && c->pidfd_socket < 0 ? c->pidfd_socket : 0;
 }
 
 /* A wrong image is named here, in words, and not left to a machine that does not come up. */
@@ -114,7 +120,7 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = bundle_check_rootfs(&c->bundle, err);
         if (r >= 0)
-                r = check_terminal(c, err);
+                r = open_sockets(c, err);
         if (r >= 0)
                 r = cgroup_folders(c->bundle.spec->linux_ ? c->bundle.spec->linux_->cgroups_path : NULL,
                                    request->id, request->globals->systemd_cgroup, &c->cgroups, err);
@@ -360,7 +366,10 @@ static int complete(Creation *c, Error *err) {
 
         r = limit_cpu(c, err);
         if (r >= 0 && c->console_socket >= 0)
-                r = console_socket_send(c->console_socket, &c->made.terminal, err);
+                r = engine_socket_send(c->console_socket, c->made.terminal.master, c->made.terminal.name,
+                                       err);
+        if (r >= 0 && c->pidfd_socket >= 0)
+                r = engine_socket_send(c->pidfd_socket, c->made.shim.pidfd, PIDFD_NAME_INIT, err);
         if (r < 0)
                 return r;
         r = record_write(container->entry->dir, container->record, err);
@@ -387,8 +396,9 @@ static void undo(Creation *c) {
 }
 
 int container_create(const ContainerRequest *request, Created *ret, Error *err) {
-        cleanup(creation_done)
-                Creation c = { .request = request, .console_socket = -1, .made = CREATED_NONE };
+        cleanup(creation_done) Creation c = {
+                .request = request, .console_socket = -1, .pidfd_socket = -1, .made = CREATED_NONE
+        };
         int r;
 
         r = prepare(&c, err);

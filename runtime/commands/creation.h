@@ -14,6 +14,7 @@ typedef struct CreateOptions {
         const char *bundle;         /* NULL: the current folder */
         const char *pid_file;       /* NULL: none */
         const char *console_socket; /* NULL: none */
+        const char *pidfd_socket;   /* NULL: none */
         bool no_pivot, no_new_keyring;
         uint32_t preserve_fds;
 } CreateOptions;
@@ -25,6 +26,8 @@ typedef struct CreateOptions {
                   "Write the container's process id to FILE when all is done" },                             \
                 { OPTION_FIELD(type, member.console_socket, "console-socket", 0, OPTION_STRING), "PATH",     \
                   "Send the terminal's master to this AF_UNIX socket" },                                     \
+                { OPTION_FIELD(type, member.pidfd_socket, "pidfd-socket", 0, OPTION_STRING), "PATH",         \
+                  "Send a pidfd of the container's process to this AF_UNIX socket" },                        \
                 { OPTION_FIELD(type, member.no_pivot, "no-pivot", 0, OPTION_FLAG), NULL,                     \
                   "Accepted for compatibility: the guest needs no pivot_root" },                             \
                 { OPTION_FIELD(type, member.no_new_keyring, "no-new-keyring", 0, OPTION_FLAG), NULL,         \
@@ -33,6 +36,10 @@ typedef struct CreateOptions {
                 OPTION_FIELD(type, member.preserve_fds, "preserve-fds", 0, OPTION_NUMBER), "N",              \
                         "Accepted for compatibility: descriptors cannot be passed into a virtual machine"    \
         }
+
+/* What runc says with the pidfd it sends: of a container's first process, of an exec. */
+#define PIDFD_NAME_INIT "standard"
+#define PIDFD_NAME_EXEC "setns"
 
 typedef struct ContainerRequest {
         const Globals *globals;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -12,13 +13,14 @@
 #include "runtime/commands/exec-process.h"
 #include "runtime/commands/foreground.h"
 #include "runtime/commands/warning.h"
+#include "runtime/host/engine-socket.h"
 
 #define START_TIMEOUT_MS 120000
 #define EXIT_EXEC_FAILED 255
 
 typedef struct Options {
         ExecChanges changes;
-        const char *process, *pid_file, *console_socket;
+        const char *process, *pid_file, *console_socket, *pidfd_socket, *cgroup;
         bool detach, ignore_paused;
         uint32_t preserve_fds;
 } Options;
@@ -33,12 +35,16 @@ static const Option options[] = {
         { FIELD(changes.tty, "tty", 't', OPTION_FLAG), NULL, "Give it a terminal" },
         { FIELD(console_socket, "console-socket", 0, OPTION_STRING), "PATH",
           "Send the terminal's master to this AF_UNIX socket" },
+        { FIELD(pidfd_socket, "pidfd-socket", 0, OPTION_STRING), "PATH",
+          "Send a pidfd of the process to this AF_UNIX socket" },
         { FIELD(changes.user, "user", 'u', OPTION_STRING), "UID[:GID]", "Run as this user" },
         { FIELD(changes.additional_gids, "additional-gids", 'g', OPTION_LIST), "GID", "Supplementary group" },
         { FIELD(changes.cwd, "cwd", 0, OPTION_STRING), "DIR", "Folder to start in" },
         { FIELD(changes.env, "env", 'e', OPTION_LIST), "NAME=VALUE", "Set an environment variable" },
         { FIELD(changes.caps, "cap", 'c', OPTION_LIST), "NAME", "Add a capability" },
         { FIELD(changes.no_new_privs, "no-new-privs", 0, OPTION_FLAG), NULL, "Forbid it to gain privileges" },
+        { FIELD(cgroup, "cgroup", 0, OPTION_STRING), "PATH",
+          "Run in this cgroup, which the container has made below its own" },
         { FIELD(ignore_paused, "ignore-paused", 0, OPTION_FLAG), NULL,
           "Do not refuse in a paused container" },
         { FIELD(changes.apparmor, "apparmor", 0, OPTION_STRING), "PROFILE",
@@ -55,7 +61,7 @@ typedef struct Exec {
         Container *container;
         Json *process;
         bool terminal;
-        int console_socket;
+        int console_socket, pidfd_socket;
         Terminal pty;
         Shim proxy;
 } Exec;
@@ -63,8 +69,8 @@ typedef struct Exec {
 static void exec_done(Exec *e) {
         container_free(e->container);
         json_free(e->process);
-        if (e->console_socket >= 0)
-                close(e->console_socket);
+        close_descriptor(&e->console_socket);
+        close_descriptor(&e->pidfd_socket);
         terminal_done(&e->pty);
         shim_done(&e->proxy);
 }
@@ -102,6 +108,16 @@ static int make_process(Exec *e, char **args, Error *err) {
         return r;
 }
 
+/* "/", "a/b"; with "memory:" in front it would be for version 1. */
+static int check_cgroup(const char *path, Error *err) {
+        if (path && strchr(path, ':'))
+                return error_set(err, EINVAL,
+                                 "--cgroup %s: the guest has cgroups version 2, in which controllers have no "
+                                 "paths of their own",
+                                 path);
+        return 0;
+}
+
 static void warn(const Options *given) {
         cleanup_strv char **warnings = NULL;
 
@@ -115,7 +131,7 @@ static void warn(const Options *given) {
         show_warnings(warnings, false);
 }
 
-static int prepare_terminal(Exec *e, Error *err) {
+static int open_sockets(Exec *e, Error *err) {
         const Options *given = e->given;
 
         if (given->console_socket && !(given->detach && e->terminal))
@@ -125,9 +141,14 @@ static int prepare_terminal(Exec *e, Error *err) {
                 return error_set(err, EINVAL,
                                  "cannot allocate tty if carrel will detach without setting console socket");
         if (given->console_socket) {
-                e->console_socket = console_socket_connect(given->console_socket, err);
+                e->console_socket = engine_socket_connect("console-socket", given->console_socket, err);
                 if (e->console_socket < 0)
                         return e->console_socket;
+        }
+        if (given->pidfd_socket) {
+                e->pidfd_socket = engine_socket_connect("pidfd-socket", given->pidfd_socket, err);
+                if (e->pidfd_socket < 0)
+                        return e->pidfd_socket;
         }
         return e->terminal ? terminal_open(0, 0, &e->pty, err) : 0;
 }
@@ -136,7 +157,12 @@ static int launch(Exec *e, Error *err) {
         cleanup_free char *control = path_join(e->container->entry->path, STATE_CONTROL), *text = NULL;
         cleanup_close int log = openat(e->container->entry->dir, STATE_SHIM_LOG,
                                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        ExecPlan plan = { .control = control, .spec = e->process, .terminal = e->terminal };
+        ExecPlan plan = {
+                .control = control,
+                .spec = e->process,
+                .cgroup = (char *)(uintptr_t)e->given->cgroup,
+                .terminal = e->terminal,
+        };
         struct winsize size;
         ShimSpec spec = {
                 .exec = true,
@@ -171,7 +197,9 @@ static int wait_started(Exec *e, Error *err) {
         if (r >= 0 && reply.type != FRAME_REPLY)
                 return error_set(err, EPROTO, "carrel-shim answered with %s", frame_type_name(reply.type));
         if (r >= 0 && e->console_socket >= 0)
-                r = console_socket_send(e->console_socket, &e->pty, err);
+                r = engine_socket_send(e->console_socket, e->pty.master, e->pty.name, err);
+        if (r >= 0 && e->pidfd_socket >= 0)
+                r = engine_socket_send(e->pidfd_socket, e->proxy.pidfd, PIDFD_NAME_EXEC, err);
         if (r >= 0 && e->given->pid_file)
                 r = write_pid_file(e->given->pid_file, e->proxy.pid, err);
         return r;
@@ -195,9 +223,11 @@ static int run_exec(Exec *e, Error *err) {
 }
 
 static int run(const CommandCall *call, Error *err) {
-        cleanup(exec_done) Exec e = {
-                .given = call->options, .console_socket = -1, .pty = TERMINAL_NONE, .proxy = SHIM_NONE
-        };
+        cleanup(exec_done) Exec e = { .given = call->options,
+                                      .console_socket = -1,
+                                      .pidfd_socket = -1,
+                                      .pty = TERMINAL_NONE,
+                                      .proxy = SHIM_NONE };
         OciOperation operation = e.given->ignore_paused ? OCI_EXEC_IGNORE_PAUSED : OCI_EXEC;
         int r;
 
@@ -206,9 +236,11 @@ static int run(const CommandCall *call, Error *err) {
         if (r >= 0)
                 r = oci_check_operation(e.container->status, operation, call->args[0], err);
         if (r >= 0)
+                r = check_cgroup(e.given->cgroup, err);
+        if (r >= 0)
                 r = make_process(&e, call->args + 1, err);
         if (r >= 0)
-                r = prepare_terminal(&e, err);
+                r = open_sockets(&e, err);
         if (r >= 0) {
                 warn(e.given);
                 r = run_exec(&e, err);

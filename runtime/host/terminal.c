@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -46,29 +44,6 @@ void terminal_done(Terminal *terminal) {
                 close(terminal->slave);
         free(terminal->name);
         *terminal = (Terminal)TERMINAL_NONE;
-}
-
-int console_socket_connect(const char *path, Error *err) {
-        cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        cleanup_close int target = -1;
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-        if (fd < 0)
-                return error_errno(err, "socket");
-        target = open(path, O_PATH | O_CLOEXEC);
-        if (target < 0)
-                return error_errno(err, "--console-socket %s", path);
-        /* through the descriptor: the path may be longer than an address takes */
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", target);
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return error_errno(err, "--console-socket %s", path);
-        return TAKE_FD(fd);
-}
-
-int console_socket_send(int sock, const Terminal *terminal, Error *err) {
-        if (fd_send(sock, terminal->master, terminal->name, strlen(terminal->name), err) < 0)
-                return error_prefix(err, "console socket");
-        return 0;
 }
 
 /* ---- proxy ---- */

@@ -24,10 +24,6 @@ int terminal_open(uint32_t rows, uint32_t cols, Terminal *ret, Error *err);
 void terminal_done(Terminal *terminal);
 #define cleanup_terminal cleanup(terminal_done)
 
-/* Connects to the engine's console socket; later sends it the master, in one message, without an answer. */
-int console_socket_connect(const char *path, Error *err);
-int console_socket_send(int sock, const Terminal *terminal, Error *err);
-
 /*
  * Joins our standard input and output to a master until the other side of the pty is gone, or *proxy_quit. Our own
  * terminal, if that is what they are, is in raw mode as long as the proxy lives, and its size is the pty's.

@@ -17,7 +17,7 @@ help_commands() {
 # Long and short options of --help, one a line.
 help_options() {
         # shellcheck disable=SC2086
-        "$CARREL" $1 --help | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+' | grep -oE -e '--?[a-zA-Z-]+' | sort
+        "$CARREL" $1 --help | grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE -e '--?[a-zA-Z0-9-]+' | sort
 }
 
 # Those of the manual page: the text of a section between its heading and the next.
@@ -27,7 +27,7 @@ man_options() {
         if [ -n "$1" ]; then heading="## $1"; fi
         {
                 awk -v heading="$heading" '$0 == heading { found = 1; next } /^#/ { found = 0 } found' \
-                        "$top/docs/man/carrel.8.scd" | grep -E '^\*-' | grep -oE -e '\*--?[a-zA-Z-]+\*' | tr -d '*'
+                        "$top/docs/man/carrel.8.scd" | grep -E '^\*-' | grep -oE -e '\*--?[a-zA-Z0-9-]+\*' | tr -d '*'
                 # said once for all commands
                 if [ -n "$1" ]; then printf '%s\n' --help -h; fi
         } | sort

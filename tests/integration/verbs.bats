@@ -432,3 +432,87 @@ cgroup_value() {
         carrel delete --force "$CT"
         assert_clean
 }
+
+# ---- descriptors and options for engines ----
+
+# take_pidfd SOCKET: waits for one message with one descriptor; shows what it says and which process it is of.
+take_pidfd() {
+        python3 -IS -c '
+import re, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print("listening", flush=True)
+connection, _ = listener.accept()
+payload, fds, _, _ = socket.recv_fds(connection, 4096, 4)
+assert len(fds) == 1, fds
+print(payload.decode(), *re.findall(r"^Pid:\t(-?\d+)$", open(f"/proc/self/fdinfo/{fds[0]}").read(), re.M))
+' "$1" >"$T/pidfd" 2>&1 &
+        taker=$!
+        sleep_until 10 grep -q listening "$T/pidfd"
+}
+
+@test "--pidfd-socket: create, run and exec send one" {
+        take_pidfd "$T/socket1"
+        carrel_detached create --pidfd-socket "$T/socket1" --pid-file "$T/pid" "$CT"
+        wait "$taker"
+        assert_equal "$(tail -n 1 "$T/pidfd")" "standard $(cat "$T/pid")"
+        carrel start "$CT"
+        take_pidfd "$T/socket2"
+        carrel_detached exec --pidfd-socket "$T/socket2" --detach --pid-file "$T/exec.pid" "$CT" sleep 60
+        wait "$taker"
+        assert_equal "$(tail -n 1 "$T/pidfd")" "setns $(cat "$T/exec.pid")"
+        run_carrel exec --pidfd-socket "$T/nowhere" "$CT" true
+        assert_equal "$status" 255
+        [[ $stderr = *"--pidfd-socket $T/nowhere"* ]] || fail "$stderr"
+        carrel delete --force "$CT"
+        take_pidfd "$T/socket3"
+        carrel_detached run -d --pidfd-socket "$T/socket3" --pid-file "$T/pid" "$CT"
+        wait "$taker"
+        assert_equal "$(tail -n 1 "$T/pidfd")" "standard $(cat "$T/pid")"
+        carrel delete --force "$CT"
+        assert_refused "--pidfd-socket $T/nowhere" create --pidfd-socket "$T/nowhere" "$CT"
+}
+
+@test "exec: the options about the process" {
+        carrel_detached run -d "$CT"
+        run_carrel exec --user 1000:1000 --additional-gids 2000 --additional-gids 3000 "$CT" id
+        assert_equal "$output" 'uid=1000(user) gid=1000(user) groups=2000(more),3000'
+        run_carrel exec --cap net_admin --cap CAP_SYS_TIME --no-new-privs "$CT" true
+        assert_equal "$status" 0
+        run_carrel exec --user root "$CT" true
+        assert_equal "$status" 255
+        run_carrel exec --cgroup memory:/a "$CT" true
+        assert_equal "$status" 255
+        [[ $stderr = *'--cgroup memory:/a: the guest has cgroups version 2'* ]] || fail "$stderr"
+        run_carrel exec --preserve-fds 2 "$CT" echo still
+        assert_equal "$output" still
+        carrel delete --force "$CT"
+        assert_clean
+}
+
+@test "kill: numbers and names in every form; again when it has stopped" {
+        local signal
+        args sleep 60
+        carrel_detached run -d "$CT"
+        for signal in 0 sigcont CONT cont SIGCONT 18; do
+                run_carrel kill "$CT" "$signal"
+                assert_equal "$signal $status $stderr" "$signal 0 "
+        done
+        for signal in 65 -1 99999999999999999999 '' SIG SIGSIG 9x; do
+                run_carrel kill "$CT" -- "$signal"
+                assert_equal "$signal $status" "$signal 1"
+                assert_one_line_error
+        done
+        carrel kill --all "$CT" KILL
+        wait_status "$CT" stopped
+        fails_with 'container not running' kill "$CT" KILL
+        run_carrel kill --all "$CT" KILL
+        assert_equal "$status" 0
+        carrel delete --force "$CT"
+        run_carrel delete --force "$CT"
+        assert_equal "$status" 0
+        fails_with 'container does not exist' delete "$CT"
+        fails_with 'container does not exist' kill --all "$CT" 9
+        assert_clean
+}
