@@ -4,39 +4,17 @@
 
 load ../lib/common
 load ../lib/fake
+load ../lib/network
 
 setup() {
         test_begin "$BATS_TEST_TMPDIR"
         fake
         make_bundle sleep 20
-        mkdir -p "$T/netns"
 }
 
 teardown() {
-        local file
-        for file in "$T"/netns/*; do umount "$file" 2>/dev/null || true; done
-}
-
-# namespace NAME: a network namespace without a process, bound to a file, as engines do.
-namespace() {
-        : >"$T/netns/$1"
-        unshare --net="$T/netns/$1" true
-}
-
-release() {
-        umount "$T/netns/$1"
-}
-
-inside() {
-        local name=$1
-        shift
-        nsenter --net="$T/netns/$name" -- "$@"
-}
-
-# joined PATH: the bundle's container joins that namespace.
-joined() {
-        # shellcheck disable=SC2016
-        edit '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "$1"
+        release_all
+        test_end
 }
 
 @test "the host's network namespace is refused" {
@@ -70,8 +48,7 @@ joined() {
 
 @test "interfaces are spliced at start, and the namespace is left as it was" {
         namespace one
-        inside one ip link add eth0 type veth peer name peer0 netns 1
-        inside one ip link set eth0 mtu 1400 up
+        link one peer0 eth0 mtu 1400
         joined "$T/netns/one"
         carrel_detached create "$CT"
         run inside one tc filter show dev eth0 ingress
@@ -116,7 +93,7 @@ joined() {
 
 @test "more interfaces than cards: start says what to do" {
         namespace many
-        for name in eth0 eth1 eth2; do inside many ip link add "$name" type veth peer name "peer-$name" netns 1; done
+        for name in eth0 eth1 eth2; do link many "peer-$name" "$name"; done
         joined "$T/netns/many"
         carrel_detached create "$CT"
         run_carrel start "$CT"
