@@ -139,12 +139,19 @@ int container_init_ready(Container *container, Error *err) {
         return program_limit(container->spec->process, container->init->pid, err);
 }
 
-int container_start(Container *container, Error *err) {
+int container_can_start(const Container *container, Error *err) {
         if (!container->init || container->init->state == PROCESS_EXITED)
                 return error_set(err, EINVAL, "cannot start a container that has stopped");
         if (container->init->state != PROCESS_READY)
                 return error_set(err, EINVAL, "cannot start an already running container");
-        return process_run_program(container->init, err);
+        return 0;
+}
+
+int container_start(Container *container, Error *err) {
+        int r;
+
+        r = container_can_start(container, err);
+        return r < 0 ? r : process_run_program(container->init, err);
 }
 
 int container_signal_all(const Container *container, int signal, Error *err) {

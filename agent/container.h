@@ -28,6 +28,8 @@ DEFINE_CLEANUP(Container *, container_free);
 
 /* The init has reported that it is ready: gives it what takes the agent's privileges. */
 int container_init_ready(Container *container, Error *err);
+/* Whether it waits for that, or words for why not. */
+int container_can_start(const Container *container, Error *err);
 /* Lets the program run. */
 int container_start(Container *container, Error *err);
 

@@ -149,6 +149,20 @@ int namespaces_sysctl_path(const char *name, char **ret, Error *err) {
         return 0;
 }
 
+/* "net/ipv4/conf/eth0/...": one of an interface, or of all that there are at that moment. */
+static bool is_of_interfaces(const char *path) {
+        static const char *const folders[] = { "net/ipv4/conf/", "net/ipv4/neigh/", "net/ipv6/conf/",
+                                               "net/ipv6/neigh/", "net/mpls/conf/" };
+
+        for (size_t i = 0; i < ELEMENTS_OF(folders); i++) {
+                const char *name = str_after(path, folders[i]);
+
+                if (name)
+                        return !str_after(name, "default/") && !str_after(name, "lo/");
+        }
+        return false;
+}
+
 /* Settings that a namespace of the container has for itself; all others there are one of in the guest. */
 static SettingScope sysctl_scope(const OciLinux *linux_, const char *path) {
         static const char *const ipc[] = { "kernel/msg", "kernel/sem", "kernel/shm", "fs/mqueue/" };
@@ -161,7 +175,7 @@ static SettingScope sysctl_scope(const OciLinux *linux_, const char *path) {
         for (size_t i = 0; i < ELEMENTS_OF(ipc); i++)
                 if (oci_namespace(linux_, "ipc") && str_after(path, ipc[i]))
                         return SETTING_NAMESPACE;
-        return SETTING_GUEST;
+        return is_of_interfaces(path) ? SETTING_NETWORK : SETTING_GUEST;
 }
 
 static int write_sysctls(const OciLinux *linux_, SettingScope scope, Error *err) {
@@ -180,7 +194,7 @@ static int write_sysctls(const OciLinux *linux_, SettingScope scope, Error *err)
 }
 
 int namespaces_write_settings(const OciSpec *spec, SettingScope scope, Error *err) {
-        bool names = (oci_namespace(spec->linux_, "uts") != NULL) == (scope == SETTING_NAMESPACE);
+        bool names = scope == (oci_namespace(spec->linux_, "uts") ? SETTING_NAMESPACE : SETTING_GUEST);
 
         if (names && spec->hostname && *spec->hostname &&
             sethostname(spec->hostname, strlen(spec->hostname)) < 0)

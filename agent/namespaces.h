@@ -38,6 +38,7 @@ int namespaces_set_personality(const OciLinux *linux_, Error *err);
 typedef enum SettingScope {
         SETTING_GUEST,     /* by the agent */
         SETTING_NAMESPACE, /* by the child, in its namespaces */
+        SETTING_NETWORK,   /* by the agent, once the interfaces have their names */
 } SettingScope;
 
 /* Hostname, domainname and sysctls of that scope. Needs /proc. */

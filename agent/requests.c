@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/exec.h"
+#include "agent/namespaces.h"
 #include "agent/session.h"
 #include "agent/share.h"
 #include "agent/stats.h"
@@ -84,20 +85,50 @@ static int on_create(Session *session, const Frame *frame, Error *err) {
         return r;
 }
 
+/* The network is as it is to be: settings that name an interface can be written, and the program can run. */
+static int start_container(Session *session, uint32_t seq, Error *err) {
+        if (need_container(session, err) < 0 ||
+            namespaces_write_settings(session->container->spec, SETTING_NETWORK, err) < 0 ||
+            container_start(session->container, err) < 0)
+                return -err->code;
+        session->container->init->seq = seq;
+        return 0;
+}
+
+static void on_start_network(uint32_t seq, const Error *error, void *user) {
+        cleanup_error Error own = { 0 };
+        Session *session = user;
+
+        session->starting = false;
+        if (error)
+                channel_send_error(session->channel, seq, error);
+        else if (start_container(session, seq, &own) < 0)
+                channel_send_error(session->channel, seq, &own);
+}
+
 static int on_start(Session *session, const Frame *frame, Error *err) {
         StartRequest request = { 0 };
         int r;
 
         r = need_container(session, err);
-        if (r < 0)
-                return r;
-        r = message_read(frame, start_request_fields, &request, err);
-        if (r < 0)
-                return r;
-        json_clear(start_request_fields, &request);
-        r = container_start(session->container, err);
         if (r >= 0)
-                session->container->init->seq = frame->seq;
+                r = container_can_start(session->container, err);
+        if (r >= 0 && session->starting)
+                r = error_set(err, EINVAL, "cannot start an already running container");
+        if (r >= 0)
+                r = message_read(frame, start_request_fields, &request, err);
+        if (r < 0)
+                return r;
+        if (request.network) {
+                session->starting = true;
+                r = network_apply(session->network, request.network, frame->seq, on_start_network, session,
+                                  err);
+                if (r < 0)
+                        session->starting = false;
+        } else {
+                r = start_container(session, frame->seq, err);
+        }
+        json_clear(start_request_fields, &request);
         return r;
 }
 
@@ -203,6 +234,39 @@ static int on_processes(Session *session, const Frame *frame, Error *err) {
         return r;
 }
 
+static void on_network_done(uint32_t seq, const Error *error, void *user) {
+        Session *session = user;
+
+        if (error)
+                channel_send_error(session->channel, seq, error);
+        else
+                channel_send_json(session->channel, FRAME_REPLY, seq, NULL, NULL);
+}
+
+static int on_network(Session *session, const Frame *frame, Error *err) {
+        NetworkConfig config = { 0 };
+        int r;
+
+        r = message_read(frame, network_config_fields, &config, err);
+        if (r < 0)
+                return r;
+        r = network_apply(session->network, &config, frame->seq, on_network_done, session, err);
+        json_clear(network_config_fields, &config);
+        return r;
+}
+
+static int on_clock(Session *session, const Frame *frame, Error *err) {
+        ClockRequest request = { 0 };
+        int r;
+
+        r = message_read(frame, clock_request_fields, &request, err);
+        if (r >= 0 && !session->test)
+                r = set_clock(request.realtime, err);
+        if (r >= 0)
+                answer(session, frame);
+        return r;
+}
+
 static int on_shutdown(Session *session, const Frame *frame, Error *err) {
         (void)err;
         session_kill_all(session);
@@ -223,7 +287,8 @@ static const struct {
         [FRAME_EXEC] = { on_exec },         [FRAME_SIGNAL] = { on_signal },
         [FRAME_RESIZE] = { on_resize },     [FRAME_UPDATE] = { on_update },
         [FRAME_STATS] = { on_stats },       [FRAME_PROCESSES] = { on_processes },
-        [FRAME_SHUTDOWN] = { on_shutdown },
+        [FRAME_SHUTDOWN] = { on_shutdown }, [FRAME_NETWORK] = { on_network },
+        [FRAME_CLOCK] = { on_clock },
 };
 
 int request_handle(Session *session, const Frame *frame, Error *err) {

@@ -282,6 +282,7 @@ static void clear(Session *session) {
         while (session->processes.first)
                 process_free(session->processes.first);
         stop_watching_memory(session);
+        network_free(session->network);
         container_free(session->container);
         channel_free(session->channel);
         loop_free(session->loop);
@@ -305,6 +306,7 @@ int session_run(const SessionOptions *options, Error *err) {
         if (r < 0)
                 return r;
         session.processes.loop = session.loop;
+        session.network = network_new(session.loop, session.test);
         r = reaper_start(&session.reaper, session.loop, on_child, &session, err);
         if (r >= 0)
                 r = channel_new(session.loop, options->channel, &handlers, &session.channel, err);

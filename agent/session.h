@@ -9,6 +9,7 @@
 
 #include "agent/container.h"
 #include "agent/log-relay.h"
+#include "agent/network.h"
 #include "agent/process.h"
 #include "agent/reaper.h"
 #include "common/base/loop.h"
@@ -27,6 +28,8 @@ typedef struct Session {
         LogRelay log;
         ProcessTable processes;
         Container *container;
+        Network *network;
+        bool starting; /* START was asked for, and the network is being made */
         bool test;
         bool ended; /* the host broke the protocol or is gone: nothing is done any more */
 

@@ -23,7 +23,8 @@ TYPES = {
     "hello": 1, "reply": 2, "error": 3, "exited": 4, "log": 5, "event": 6,
     "create": 16, "start": 17, "exec": 18, "signal": 19, "resize": 20, "update": 21, "stats": 22,
     "processes": 23, "pause": 24, "resume": 25, "shutdown": 26,
-    "data": 32, "window": 33, "close": 34, "reset": 35,
+    "network": 27, "clock": 28,
+    "data": 32, "window": 33, "close": 34, "reset": 35, "dns-query": 36, "dns-answer": 37,
 }
 NAMES = {number: name for name, number in TYPES.items()}
 
@@ -32,7 +33,8 @@ CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CA
                 "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
                 "CAP_AUDIT_WRITE"]
 APPLETS = ["sh", "true", "false", "echo", "cat", "sleep", "ps", "id", "stty", "head", "sha256sum", "dd", "kill", "ls",
-           "mount", "tty", "env", "pwd", "yes", "od", "wc", "hostname", "date", "touch", "seq", "setsid", "test", "tail"]
+           "mount", "tty", "env", "pwd", "yes", "od", "wc", "hostname", "date", "touch", "seq", "setsid", "test", "tail",
+           "ip", "nc", "ping", "nslookup"]
 
 
 def process(*args, terminal=False, capabilities=CAPABILITIES, **more):
@@ -274,12 +276,12 @@ def cgroup2_root():
 
 
 class NamespaceAgent(Agent):
-    """The agent as PID 1 of new pid, mount and cgroup namespaces. Needs root."""
+    """The agent as PID 1 of new pid, mount and cgroup namespaces, and of a network namespace if asked. Needs root."""
 
-    def __init__(self, program, share, timeout=20):
+    def __init__(self, program, share, timeout=20, network=False):
         self.cgroup = tempfile.mkdtemp(prefix="carrel-test-", dir=cgroup2_root())
         ours, theirs = socket.socketpair()
-        argv = ["unshare", "-pfmC", "--mount-proc", program, "--test-fd", str(theirs.fileno()), "--share", share]
+        argv = ["unshare", "-pfmCn" if network else "-pfmC", "--mount-proc", program, "--test-fd", str(theirs.fileno()), "--share", share]
         script = 'echo 0 >"$0"/cgroup.procs && exec "$@"'
         self.child = subprocess.Popen(["sh", "-c", script, self.cgroup, *argv], pass_fds=[theirs.fileno()],
                                       stdin=subprocess.DEVNULL)
@@ -298,7 +300,7 @@ class VmAgent(Agent):
     """The agent in a virtual machine, emulated unless `accel` says otherwise."""
 
     def __init__(self, kernel, initrd, share, share_type="virtiofs", accel="tcg,thread=multi", memory=512, cpus=1,
-                 timeout=120):
+                 timeout=120, more=(), pass_fds=()):
         self.folder = tempfile.mkdtemp(prefix="carrel-vm-")
         self.children = []
         self.console = os.path.join(self.folder, "console")
@@ -309,16 +311,16 @@ class VmAgent(Agent):
             "-accel", accel, "-cpu", "max" if accel.startswith("tcg") else "host", "-m", str(memory),
             "-smp", str(cpus), "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on",
             "-bios", "qboot.rom", "-kernel", kernel, "-initrd", initrd,
-            "-append", "console=ttyS0 panic=-1 quiet", "-serial", f"file:{self.console}",
+            "-append", "console=ttyS0 panic=-1 quiet dummy.numdummies=0", "-serial", f"file:{self.console}",
             "-device", "virtio-serial-pci", "-chardev", f"socket,fd={theirs.fileno()},id=agent",
-            "-device", "virtserialport,chardev=agent,name=carrel.agent",
+            "-device", "virtserialport,chardev=agent,name=carrel.agent", *more,
         ]
         if share_type == "virtiofs":
             argv += self._virtiofsd(share)
         else:
             argv += ["-fsdev", f"local,id=share,path={share},security_model=passthrough,multidevs=remap",
                      "-device", "virtio-9p-pci,fsdev=share,mount_tag=carrel"]
-        self.qemu = subprocess.Popen(argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        self.qemu = subprocess.Popen(argv, pass_fds=[theirs.fileno(), *pass_fds], stdin=subprocess.DEVNULL)
         self.children.append(self.qemu)
         theirs.close()
         super().__init__(ours, timeout)

@@ -28,13 +28,15 @@ class AgentTest(unittest.TestCase):
         self.share = tempfile.mkdtemp(prefix="carrel-share-")
         self.addCleanup(shutil.rmtree, self.share, ignore_errors=True)
         make_share(self.share)
-        if OPTIONS["vm"]:
-            self.agent = VmAgent(*OPTIONS["vm"], self.share, OPTIONS["share"])
-        else:
-            self.agent = NamespaceAgent(OPTIONS["agent"], self.share)
+        self.agent = self.make_agent()
         self.finished = False
         self.next = 2
         self.agent.wait_hello()
+
+    def make_agent(self):
+        if OPTIONS["vm"]:
+            return VmAgent(*OPTIONS["vm"], self.share, OPTIONS["share"])
+        return NamespaceAgent(OPTIONS["agent"], self.share)
 
     def tearDown(self):
         if not self.finished:

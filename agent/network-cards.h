@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The machine's network cards, by number. A card that no interface uses is taken from its driver, so that a container
+ * sees the interfaces it is to have and no others.
+ *
+ * Under test, in namespaces instead of a virtual machine, a card is any link that had the card's hardware address
+ * when it was first seen, and is set down instead.
+ */
+
+#include "agent/netlink.h"
+#include "common/protocol/network.h"
+
+#define NETWORK_CARDS_KNOWN 256U /* numbers there can be */
+
+typedef struct NetworkCard {
+        uint32_t test_link;  /* under test: index of its link; 0: not seen yet */
+        char device[16];     /* "virtio3" that was taken from its driver; "": it was not */
+        uint32_t configured; /* index of the link that has had what is said once; 0: none */
+        bool no_ipv6;        /* this */
+} NetworkCard;
+
+typedef struct NetworkCards {
+        bool test;
+        NetworkCard cards[NETWORK_CARDS_KNOWN];
+} NetworkCards;
+
+/* The number of the card behind a link; false: there is none. */
+bool network_card_number(NetworkCards *cards, const NetworkLink *link, uint32_t *ret);
+
+int network_card_hide(NetworkCards *cards, Netlink *netlink, const NetworkLink *link, uint32_t number,
+                      Error *err);
+/* Whether it was hidden, and is a link again. */
+bool network_card_show(NetworkCards *cards, uint32_t number);
