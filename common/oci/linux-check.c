@@ -36,6 +36,11 @@ static int check_all_mappings(const OciLinux *l, Error *err) {
 
         if (r >= 0)
                 r = oci_check_mappings(l->gid_mappings, l->n_gid_mappings, "linux.gidMappings", err);
+        if (r >= 0 && !user && l->n_uid_mappings + l->n_gid_mappings > 0)
+                return error_set(err, EINVAL,
+                                 "linux.%s: user namespace mappings specified, but user namespace isn't "
+                                 "enabled in the config",
+                                 l->n_uid_mappings > 0 ? "uidMappings" : "gidMappings");
         if (r < 0 || !user || (user->path && *user->path))
                 return r;
         if (l->n_uid_mappings == 0)
@@ -67,6 +72,14 @@ static int check_namespaces(const OciLinux *l, Error *err) {
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
+
+static int check_time_offsets(const OciLinux *l, Error *err) {
+        if (l->time_offsets && !oci_namespace(l, "time"))
+                return error_set(err, EINVAL,
+                                 "linux.timeOffsets: time namespace offsets specified, but time namespace "
+                                 "isn't enabled in the config");
         return 0;
 }
 
@@ -164,6 +177,8 @@ int oci_check_linux(const OciLinux *l, Error *err) {
 
         if (r >= 0)
                 r = check_all_mappings(l, err);
+        if (r >= 0)
+                r = check_time_offsets(l, err);
         if (r >= 0)
                 r = check_devices(l, err);
         if (r >= 0 && l->resources)

@@ -12,6 +12,8 @@
 #include "common/oci/check.h"
 #include "common/oci/names.h"
 
+#define UMASK_MAX 0777U
+
 /* ---- tables ---- */
 
 static const JsonField console_size_fields[] = {
@@ -110,7 +112,7 @@ static int check_rlimits(const OciProcess *process, const char *at, Error *err) 
         return 0;
 }
 
-static int check_priorities(const OciProcess *process, const char *at, Error *err) {
+static int check_numbers(const OciProcess *process, const char *at, Error *err) {
         const OciScheduler *s = process->scheduler;
         const OciIoPriority *io = process->io_priority;
         const OptInt64 *oom = &process->oom_score_adj;
@@ -121,6 +123,9 @@ static int check_priorities(const OciProcess *process, const char *at, Error *er
         if (io && !oci_is_io_priority_class(io->class))
                 return oci_unexpected(err, "a class such as \"IOPRIO_CLASS_BE\"", io->class,
                                       "%sioPriority.class", at);
+        if (process->user.umask.value > UMASK_MAX)
+                return error_set(err, EINVAL, "%suser.umask: expected at most %u (0%o), found %" PRIu32, at,
+                                 UMASK_MAX, UMASK_MAX, process->user.umask.value);
         if (oom->set && (oom->value < -1000 || oom->value > 1000))
                 return error_set(err, EINVAL,
                                  "%soomScoreAdj: expected an integer from -1000 to 1000, found %" PRId64, at,
@@ -135,7 +140,7 @@ int oci_check_process(const OciProcess *process, const char *at, Error *err) {
          * does not know is warned about (OCI runtime specification, "Linux Process"). */
         if (r >= 0)
                 r = check_rlimits(process, at, err);
-        return r < 0 ? r : check_priorities(process, at, err);
+        return r < 0 ? r : check_numbers(process, at, err);
 }
 
 /* ---- documents ---- */

@@ -8,6 +8,8 @@
 #include "common/base/mem.h"
 #include "common/oci/check.h"
 
+#define UTS_NAME_MAX 64U
+
 /* ---- tables ---- */
 
 static const JsonField root_fields[] = {
@@ -59,12 +61,25 @@ static int check_mounts(const OciSpec *spec, Error *err) {
         return 0;
 }
 
+/* As long as the kernel's utsname takes them. */
+static int check_name(const char *name, const char *key, Error *err) {
+        size_t length = name ? strlen(name) : 0;
+
+        return length > UTS_NAME_MAX ? error_set(err, EINVAL, "%s: expected at most %u characters, found %zu",
+                                                 key, UTS_NAME_MAX, length)
+                                     : 0;
+}
+
 static int check_spec(const OciSpec *spec, Error *err) {
         int r;
 
         if (!str_after(spec->oci_version, "1."))
                 return oci_unexpected(err, "version 1.x", spec->oci_version, "ociVersion");
         r = oci_check_process(spec->process, "process.", err);
+        if (r >= 0)
+                r = check_name(spec->hostname, "hostname", err);
+        if (r >= 0)
+                r = check_name(spec->domainname, "domainname", err);
         if (r >= 0)
                 r = check_mounts(spec, err);
         if (r >= 0 && spec->hooks)
@@ -108,7 +123,10 @@ int oci_check_id(const char *id, Error *err) {
 
         if (length == 0)
                 return error_set(err, EINVAL, "container id cannot be empty");
-        if (length > OCI_ID_MAX || id[strspn(id, allowed)] || streq(id, ".") || streq(id, "..")) {
+        if (length > OCI_ID_MAX)
+                return error_set(err, EINVAL, "container id too long: %zu characters, the limit is %u",
+                                 length, OCI_ID_MAX);
+        if (id[strspn(id, allowed)] || streq(id, ".") || streq(id, "..")) {
                 cleanup_free char *shown = str_printable(id, length, 64);
 
                 return error_set(err, EINVAL, "invalid container ID format: \"%s\"", shown);

@@ -138,7 +138,7 @@ int oci_process_from_tree(const Json *v, OciProcess **ret, Error *err);
 OciProcess *oci_process_free(OciProcess *process);
 DEFINE_CLEANUP(OciProcess *, oci_process_free);
 
-#define OCI_ID_MAX 1024U
+#define OCI_ID_MAX 255U /* NAME_MAX: state folder and cgroup are named so */
 
-/* Ids of containers: 1 to 1024 characters of [A-Za-z0-9_+.-], not "." or ".." (runc's rule). */
+/* Ids of containers: 1 to 255 characters of [A-Za-z0-9_+.-], not "." or ".." (runc's rule but for the length). */
 int oci_check_id(const char *id, Error *err);

@@ -112,10 +112,11 @@ CASES
 
 @test "ids that are none" {
         local id
-        for id in '' . .. a/b ../x /abs 'a b' $'a\nb' $'a\x01' $'\xff\xfe' "$(printf 'x%.0s' $(seq 1025))"; do
+        for id in '' . .. a/b ../x /abs 'a b' $'a\nb' $'a\x01' $'\xff\xfe' "$(printf 'x%.0s' $(seq 1025))" "$(printf "x%.0s" $(seq 256))"; do
                 run_carrel create -b "$BUNDLE" -- "$id"
                 [ "$status" -eq 1 ] || fail "id \"$id\": status $status"
                 assert_one_line_error
+                [ "${#stderr}" -lt 120 ] || fail "too long: $stderr"
                 assert_clean
         done
 }

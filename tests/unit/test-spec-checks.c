@@ -25,7 +25,8 @@ static char *quoted(const char *before, const char *text, const char *after) {
 }
 
 /* Of equal keys the last one counts: a case overrides what a sound document begins with. */
-#define SOUND "{'ociVersion':'1.2.0','process':{'args':['sh'],'cwd':'/'},'root':{'path':'rootfs'},"
+#define SIXTY_FOUR "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define SOUND      "{'ociVersion':'1.2.0','process':{'args':['sh'],'cwd':'/'},'root':{'path':'rootfs'},"
 
 static void check_spec(const char *before, const Case *c, const char *after) {
         cleanup_free char *text = quoted(before, c->text, after);
@@ -59,6 +60,10 @@ static void test_top(void **state) {
                   "mounts[0].destination: expected an absolute path, found \"proc\"" },
                 { SOUND "'mounts':[{'destination':'/','options':'ro'}]}",
                   "mounts[0].options: expected an array of strings, found \"ro\"" },
+                { SOUND "'hostname':'" SIXTY_FOUR "x'}",
+                  "hostname: expected at most 64 characters, found 65" },
+                { SOUND "'domainname':'" SIXTY_FOUR SIXTY_FOUR "'}",
+                  "domainname: expected at most 64 characters, found 128" },
                 { SOUND
                   "'mounts':[{'destination':'/','uidMappings':[{'containerID':0,'hostID':0,'size':0}]}]}",
                   "mounts[0].uidMappings[0].size: must be at least 1" },
@@ -98,6 +103,8 @@ static void test_process(void **state) {
                   "process.rlimits[0].soft: 2 is above the hard limit 1" },
                 { "'rlimits':[{'type':'RLIMIT_CPU','soft':-1,'hard':1}]",
                   "process.rlimits[0].soft: expected an integer from 0 to 18446744073709551615, found -1" },
+                { "'user':{'uid':0,'gid':0,'umask':512}",
+                  "process.user.umask: expected at most 511 (0777), found 512" },
                 { "'oomScoreAdj':1001",
                   "process.oomScoreAdj: expected an integer from -1000 to 1000, found 1001" },
                 { "'scheduler':{'policy':'FIFO'}",
@@ -132,6 +139,15 @@ static void test_linux(void **state) {
                 { "'uidMappings':[{'containerID':1,'hostID':0,'size':4294967295},"
                   "{'containerID':0,'hostID':2,'size':4294967295}]",
                   "linux.uidMappings[1].size: 4294967295 ids reach beyond the last id" },
+                { "'uidMappings':[{'containerID':0,'hostID':1,'size':1}]",
+                  "linux.uidMappings: user namespace mappings specified, but user namespace isn't enabled in "
+                  "the config" },
+                { "'gidMappings':[{'containerID':0,'hostID':1,'size':1}]",
+                  "linux.gidMappings: user namespace mappings specified, but user namespace isn't enabled in "
+                  "the config" },
+                { "'namespaces':[{'type':'pid'}],'timeOffsets':{'monotonic':{'secs':1}}",
+                  "linux.timeOffsets: time namespace offsets specified, but time namespace isn't enabled in "
+                  "the config" },
                 { "'devices':[{'type':'x','path':'/dev/x'}]",
                   "linux.devices[0].type: expected c, b, u or p, found \"x\"" },
                 { "'devices':[{'type':'c','path':'x'}]",
@@ -236,6 +252,9 @@ static void test_ids(void **state) {
 
                 memset(longest, 'a', n);
                 assert_int_equal(oci_check_id(longest, &err), n > OCI_ID_MAX ? -EINVAL : 0);
+                if (n > OCI_ID_MAX)
+                        assert_string_equal(err.message,
+                                            "container id too long: 256 characters, the limit is 255");
         }
 }
 

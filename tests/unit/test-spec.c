@@ -64,7 +64,8 @@ static char *quoted(const char *text) {
         "'args':[{'index':5,'value':18446744073709551615,'valueTwo':1,'op':'SCMP_CMP_MASKED_EQ'}]}]}"
 
 #define LINUX                                                                                                \
-        "'linux':{'namespaces':[{'type':'pid'},{'type':'network','path':'/proc/1/ns/net'}],"                 \
+        "'linux':{'namespaces':[{'type':'pid'},{'type':'network','path':'/proc/1/ns/net'},"                  \
+        "{'type':'user'},{'type':'time'}],"                                                                  \
         "'uidMappings':[{'containerID':0,'hostID':1000,'size':1}],"                                          \
         "'gidMappings':[{'containerID':0,'hostID':100,'size':65536}],"                                       \
         "'timeOffsets':{'monotonic':{'secs':-5,'nanosecs':6},'boottime':{'secs':7}},"                        \
@@ -141,7 +142,7 @@ static void test_linux(void **state) {
         (void)state;
         assert_null(oci_namespace(l, "pid")->path);
         assert_string_equal(oci_namespace(l, "network")->path, "/proc/1/ns/net");
-        assert_null(oci_namespace(l, "user"));
+        assert_null(oci_namespace(l, "cgroup"));
         assert_null(oci_namespace(NULL, "pid"));
         assert_true(l->devices[0].minor == 229 && l->devices[0].file_mode.value == 0666);
         assert_true(l->time_offsets->monotonic->secs == -5 && l->time_offsets->boottime->nanosecs == 0);
