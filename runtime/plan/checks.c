@@ -120,6 +120,47 @@ static void find_special_labels(const OciSpec *spec, Report *r) {
         find_label("linux.mountLabel", spec->linux_ ? spec->linux_->mount_label : NULL, r, false);
 }
 
+/* Keys that other systems than Linux have. */
+static void find_other_process(const OciSpec *spec, Report *r) {
+        const Json *process = json_get(r->p->tree, "process");
+
+        (void)spec;
+        if (json_get(process, "commandLine"))
+                found(r, "process.commandLine");
+        if (json_get(json_get(process, "user"), "username"))
+                found(r, "process.user.username");
+}
+
+static void find_other_systems(const OciSpec *spec, Report *r) {
+        static const char *const systems[] = { "windows", "solaris", "zos" };
+
+        (void)spec;
+        for (size_t i = 0; i < ELEMENTS_OF(systems); i++)
+                if (json_count(json_get(r->p->tree, systems[i])) > 0)
+                        found(r, "%s", systems[i]);
+}
+
+static void find_mount_labels(const OciSpec *spec, Report *r, bool usual) {
+        for (size_t i = 0; i < spec->n_mounts; i++)
+                STRV_FOR_EACH (option, spec->mounts[i].options) {
+                        cleanup_free char *destination = NULL, *text = NULL;
+
+                        if (!is_label_option(*option) || is_default_label(*option) != usual)
+                                continue;
+                        destination = shown(spec->mounts[i].destination);
+                        text = shown(*option);
+                        found(r, "mounts[%zu] (%s): %s", i, destination, text);
+                }
+}
+
+static void find_usual_mount_labels(const OciSpec *spec, Report *r) {
+        find_mount_labels(spec, r, true);
+}
+
+static void find_special_mount_labels(const OciSpec *spec, Report *r) {
+        find_mount_labels(spec, r, false);
+}
+
 static void find_affinity(const OciSpec *spec, Report *r) {
         if (spec->process->exec_cpu_affinity)
                 found(r, "process.execCPUAffinity");
@@ -244,36 +285,35 @@ static void find_old_network(const OciSpec *spec, Report *r) {
                 found(r, "linux.resources.network");
 }
 
-static void find_block_io(const OciSpec *spec, Report *r) {
+static void find_unified(const OciSpec *spec, Report *r, const char *controller) {
         const OciResources *resources = resources_of(spec);
-        const OciBlockIo *b = resources ? resources->block_io : NULL;
+
+        for (size_t i = 0; resources && i < resources->unified.count; i++)
+                if (str_after(resources->unified.keys[i], controller)) {
+                        cleanup_free char *key = shown(resources->unified.keys[i]);
+
+                        found(r, "linux.resources.unified: %s", key);
+                }
+}
+
+static void find_block_io(const OciSpec *spec, Report *r) {
+        const OciBlockIo *b = resources_of(spec) ? resources_of(spec)->block_io : NULL;
 
         if (b && (b->weight.value > 0 || b->leaf_weight.value > 0 || b->n_weight_device > 0 ||
                   b->n_throttle_read_bps > 0 || b->n_throttle_write_bps > 0 || b->n_throttle_read_iops > 0 ||
                   b->n_throttle_write_iops > 0))
                 found(r, "linux.resources.blockIO");
-        for (size_t i = 0; resources && i < resources->unified.count; i++)
-                if (str_after(resources->unified.keys[i], "io.")) {
-                        cleanup_free char *key = shown(resources->unified.keys[i]);
-
-                        found(r, "linux.resources.unified: %s", key);
-                }
+        find_unified(spec, r, "io.");
 }
 
 static void find_unified_cpuset(const OciSpec *spec, Report *r) {
-        const OciResources *resources = resources_of(spec);
-
-        for (size_t i = 0; resources && i < resources->unified.count; i++)
-                if (str_after(resources->unified.keys[i], "cpuset.")) {
-                        cleanup_free char *key = shown(resources->unified.keys[i]);
-
-                        found(r, "linux.resources.unified: %s", key);
-                }
+        find_unified(spec, r, "cpuset.");
 }
 
 static void find_rdma(const OciSpec *spec, Report *r) {
         if (resources_of(spec) && json_count(resources_of(spec)->rdma) > 0)
                 found(r, "linux.resources.rdma");
+        find_unified(spec, r, "rdma.");
 }
 
 /* ---- the rest ---- */
@@ -392,7 +432,7 @@ static const Check checks[] = {
         { "linux.resources.unified cpuset.*", VERDICT_WARN, find_unified_cpuset,
           "CPUs and memory nodes of the host have other numbers inside a virtual machine; use "
           "linux.resources.cpu" },
-        { "linux.resources.rdma", VERDICT_WARN, find_rdma,
+        { "linux.resources.rdma, unified rdma.*", VERDICT_WARN, find_rdma,
           "RDMA devices of the host do not exist inside a virtual machine" },
         { "linux.intelRdt", VERDICT_WARN, find_intel_rdt,
           "cache and memory bandwidth of the host cannot be assigned from here" },
@@ -413,6 +453,14 @@ static const Check checks[] = {
           "the guest has no SELinux; the virtual machine confines the container" },
         { "process.selinuxLabel, linux.mountLabel, ones that engines set by themselves", VERDICT_NOTE,
           find_usual_labels, "the guest has no SELinux; the virtual machine confines the container" },
+        { "mounts[].options context=, fscontext=, defcontext=, rootcontext=", VERDICT_WARN,
+          find_special_mount_labels, "the guest has no SELinux; the virtual machine confines the container" },
+        { "mounts[].options context= and the like, ones that engines set by themselves", VERDICT_NOTE,
+          find_usual_mount_labels, "the guest has no SELinux; the virtual machine confines the container" },
+        { "process.commandLine, process.user.username", VERDICT_WARN, find_other_process,
+          "it is for Windows; process.args and process.user.uid count" },
+        { "windows, solaris, zos", VERDICT_WARN, find_other_systems,
+          "the guest runs Linux; what is for other systems has no effect" },
         { "hooks.createContainer", VERDICT_NOTE, find_container_hooks,
           "it runs on the host, in the namespaces around the virtual machine" },
         { "annotation io.carrel.gpu", VERDICT_REFUSE, find_gpu, "this version cannot pass a GPU yet" },
@@ -438,6 +486,10 @@ static int run_checks(Planner *p, const char *prefix, Error *err) {
 
 int planner_check(Planner *p, Error *err) {
         return run_checks(p, "", err);
+}
+
+int planner_check_process(Planner *p, Error *err) {
+        return run_checks(p, "process.", err);
 }
 
 int planner_check_resources(Planner *p, Error *err) {

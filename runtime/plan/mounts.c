@@ -124,11 +124,6 @@ static bool is_read_only(const OciMount *m) {
         return result;
 }
 
-static bool is_label(const char *option) {
-        return str_after(option, "context=") || str_after(option, "fscontext=") ||
-               str_after(option, "defcontext=") || str_after(option, "rootcontext=");
-}
-
 static bool is_bind_word(const char *option) {
         return word_in(
                 "bind rbind private rprivate shared rshared slave rslave unbindable runbindable rro rrw",
@@ -140,7 +135,7 @@ static Json *guest_options(const OciMount *m, bool replaced) {
         Json *options = json_new_array();
 
         STRV_FOR_EACH (option, m->options)
-                if (!is_label(*option) && !(replaced && is_bind_word(*option)))
+                if (!is_label_option(*option) && !(replaced && is_bind_word(*option)))
                         json_append(options, json_new_string(*option));
         return options;
 }

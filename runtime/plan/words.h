@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/base/str.h"
+
 static inline bool word_in(const char *list, const char *word) {
         size_t length = strlen(word);
 
@@ -17,4 +19,10 @@ static inline bool word_in(const char *list, const char *word) {
                 list += n + (list[n] == ' ');
         }
         return false;
+}
+
+/* A mount option that gives SELinux labels. */
+static inline bool is_label_option(const char *option) {
+        return str_after(option, "context=") || str_after(option, "fscontext=") ||
+               str_after(option, "defcontext=") || str_after(option, "rootcontext=");
 }
