@@ -6,7 +6,8 @@
  * The proxy connects to the container's control socket and asks for the exec; from then on it is one end of the
  * process's streams, as the monitor is for the container's own process. Signals that can be caught are passed on;
  * when it is killed with SIGKILL its connection ends and the monitor has the process killed. It says on the boss
- * connection how the start went and needs nobody after that.
+ * connection how the start went. That of a detached exec needs nobody after that; for one in the foreground the
+ * connection is a life line: when the command ends before the process, however it ends, the proxy does too.
  */
 #include "shim/exec-proxy.h"
 
@@ -64,7 +65,8 @@ static void tell_boss(Proxy *proxy, const Frame *reply, const Error *error) {
         else
                 channel_send(proxy->boss, FRAME_REPLY, 0, SEQ_EXEC, reply->data, reply->length);
         channel_flush(proxy->boss, 1000);
-        proxy->boss = channel_free(proxy->boss);
+        if (error || !proxy->plan->foreground)
+                proxy->boss = channel_free(proxy->boss);
 }
 
 static void quit_when_flushed(void *user) {
@@ -160,13 +162,14 @@ static void on_end(Channel *channel, const char *why, void *user) {
         quit_when_flushed(proxy);
 }
 
-/* The command that started us may go away: a detached exec goes on without it. */
 static void on_boss_end(Channel *channel, const char *why, void *user) {
         Proxy *proxy = user;
 
         (void)channel;
         (void)why;
         proxy->boss = channel_free(proxy->boss);
+        if (proxy->plan->foreground && !proxy->exited)
+                loop_quit(proxy->loop, 128 + SIGKILL);
 }
 
 static void on_boss_frame(Channel *channel, const Frame *frame, void *user) {

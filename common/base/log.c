@@ -56,6 +56,10 @@ bool log_has_file(void) {
         return sink.file;
 }
 
+bool log_takes(LogLevel level) {
+        return level <= sink.level && sink.fd >= 0;
+}
+
 static char *format_json(LogLevel level, const char *message) {
         JsonWriter w = { 0 };
         struct timespec now;
@@ -83,20 +87,30 @@ static char *format_text(LogLevel level, const char *message) {
         return xasprintf("%s: %s: %s\n", sink.program, level_names[level], message);
 }
 
+/* One write a line, so that lines of several processes do not mix; nobody to tell if it fails. */
+static void write_line(int fd, const char *line) {
+        ssize_t written = write(fd, line, strlen(line));
+
+        (void)written;
+}
+
+void log_write_to(int fd, LogLevel level, const char *message) {
+        cleanup_free char *line = format_json(level, message);
+
+        write_line(fd, line);
+}
+
 void log_write(LogLevel level, const char *format, ...) {
         cleanup_free char *message = NULL, *line = NULL;
         int saved = errno;
-        ssize_t written;
         va_list ap;
 
-        if (level > sink.level || sink.fd < 0)
+        if (!log_takes(level))
                 return;
         va_start(ap, format);
         message = xvasprintf(format, ap);
         va_end(ap);
         line = sink.format == LOG_FORMAT_JSON ? format_json(level, message) : format_text(level, message);
-        /* one write a line, so that lines of several processes do not mix; nobody to tell if it fails */
-        written = write(sink.fd, line, strlen(line));
-        (void)written;
+        write_line(sink.fd, line);
         errno = saved;
 }

@@ -33,8 +33,12 @@ int log_open(const char *path, LogFormat format, Error *err);
 /* Logs to a descriptor that is already open (taken over), as text or JSON. -1: nowhere. */
 void log_set_fd(int fd, LogFormat format);
 bool log_has_file(void);
+/* Whether lines of that level are written at all. */
+bool log_takes(LogLevel level);
 
 void log_write(LogLevel level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One line of JSON to a descriptor, past sink and level. */
+void log_write_to(int fd, LogLevel level, const char *message);
 
 #define log_debug(...)   log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)    log_write(LOG_INFO, __VA_ARGS__)

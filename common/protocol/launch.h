@@ -89,6 +89,7 @@ typedef struct ExecPlan {
         Json *spec;          /* OCI process object */
         char *cgroup;        /* see ExecRequest */
         bool terminal;       /* SHIM_FD_CONSOLE is the process's terminal */
+        bool foreground;     /* the process goes with its boss */
         uint32_t rows, cols; /* of the terminal when it has no size of its own; 0: unknown */
 } ExecPlan;
 

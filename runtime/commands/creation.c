@@ -229,8 +229,7 @@ static int open_shim_log(const Creation *c) {
         /* not the engine's log: there must be no more in it than what a failed command says */
         if (c->request->globals->debug && c->request->globals->log)
                 return open(c->request->globals->log, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
-        return openat(c->made.container->entry->dir, STATE_SHIM_LOG,
-                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        return record_open_log(c->made.container->entry->dir);
 }
 
 static int launch_shim(Creation *c, Error *err) {
@@ -285,6 +284,8 @@ static int explain_end(const Creation *c, Error *err) {
                 text[--length] = '\0';
         last = strrchr(text, '\n');
         last = last ? last + 1 : text;
+        if (str_after(last, "{\"level\":\"warning\""))
+                return -err->code; /* not what it died of */
         line = str_printable(last, strlen(last), 1024);
         return *line ? error_set(err, ECONNRESET, "carrel-shim ended unexpectedly: %s", line) : -err->code;
 }
@@ -353,9 +354,14 @@ int write_pid_file(const char *path, pid_t pid, Error *err) {
 static int limit_cpu(Creation *c, Error *err) {
         const OciLinux *linux_ = c->bundle.spec->linux_;
         const OciResources *resources = linux_ ? linux_->resources : NULL;
+        cleanup_strv char **warnings = NULL;
+        int r = cgroup_limit_cpu(c->cgroups, resources ? resources->cpu : NULL, &warnings, err);
 
-        return cgroup_limit_cpu(c->cgroups, resources ? resources->cpu : NULL,
-                                &c->made.container->record->warnings, err);
+        show_warnings(warnings, c->request->show_warnings);
+        keep_warnings(warnings, c->made.container->entry->dir);
+        STRV_FOR_EACH (warning, warnings)
+                strv_append(&c->made.container->record->warnings, *warning);
+        return r;
 }
 
 static int complete(Creation *c, Error *err) {
@@ -408,8 +414,10 @@ int container_create(const ContainerRequest *request, Created *ret, Error *err) 
         STRV_FOR_EACH (note, c.plan->notes)
                 log_debug("%s", *note);
         r = make_state(&c, err);
-        if (r >= 0)
+        if (r >= 0) {
+                keep_warnings(c.plan->warnings, c.made.container->entry->dir);
                 r = launch_shim(&c, err);
+        }
         if (r >= 0)
                 r = bring_up(&c, err);
         if (r >= 0)

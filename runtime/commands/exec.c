@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/fd.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/protocol/message.h"
@@ -14,6 +15,7 @@
 #include "runtime/commands/foreground.h"
 #include "runtime/commands/warning.h"
 #include "runtime/host/engine-socket.h"
+#include "runtime/plan/exec.h"
 
 #define START_TIMEOUT_MS 120000
 #define EXIT_EXEC_FAILED 255
@@ -59,7 +61,8 @@ static const Option options[] = {
 typedef struct Exec {
         const Options *given;
         Container *container;
-        Json *process;
+        Json *process; /* as the agent gets it */
+        char **warnings;
         bool terminal;
         int console_socket, pidfd_socket;
         Terminal pty;
@@ -69,6 +72,7 @@ typedef struct Exec {
 static void exec_done(Exec *e) {
         container_free(e->container);
         json_free(e->process);
+        strv_free(e->warnings);
         close_descriptor(&e->console_socket);
         close_descriptor(&e->pidfd_socket);
         terminal_done(&e->pty);
@@ -89,23 +93,33 @@ static int read_process(const char *path, Json **ret, Error *err) {
 
 static int make_process(Exec *e, char **args, Error *err) {
         cleanup(oci_process_freep) OciProcess *checked = NULL;
-        cleanup_json Json *config = NULL;
+        cleanup(exec_decision_done) ExecDecision decision = { 0 };
+        cleanup_json Json *config = NULL, *process = NULL;
         ExecChanges changes = e->given->changes;
         int r;
 
         if (e->given->process) {
-                r = read_process(e->given->process, &e->process, err);
+                r = read_process(e->given->process, &process, err);
         } else {
                 changes.args = *args ? args : NULL;
                 r = container_spec_tree(e->container, &config, err);
                 if (r >= 0)
-                        r = exec_process_make(config, &changes, &e->process, err);
+                        r = exec_process_make(config, &changes, &process, err);
         }
         if (r >= 0)
-                r = oci_process_from_tree(e->process, &checked, err);
+                r = oci_process_from_tree(process, &checked, err);
         if (r >= 0)
-                e->terminal = checked->terminal;
-        return r;
+                r = plan_exec(checked, process, &decision, err);
+        if (r < 0)
+                return r;
+        e->terminal = checked->terminal;
+        e->process = TAKE_PTR(decision.guest);
+        STRV_FOR_EACH (warning, decision.warnings)
+                if (!strv_contains(e->container->record->warnings, *warning)) /* said at create */
+                        strv_append(&e->warnings, *warning);
+        STRV_FOR_EACH (note, decision.notes)
+                log_debug("%s", *note);
+        return 0;
 }
 
 /* "/", "a/b"; with "memory:" in front it would be for version 1. */
@@ -118,17 +132,12 @@ static int check_cgroup(const char *path, Error *err) {
         return 0;
 }
 
-static void warn(const Options *given) {
-        cleanup_strv char **warnings = NULL;
-
-        if (given->changes.apparmor)
-                strv_append(&warnings, "--apparmor: the guest has no AppArmor; the profile has no effect");
-        if (given->changes.selinux_label)
-                strv_append(&warnings, "--process-label: the guest has no SELinux; the label has no effect");
-        if (given->preserve_fds > 0)
-                strv_append(&warnings, "--preserve-fds: descriptors cannot be passed into a virtual machine; "
-                                       "they are not there");
-        show_warnings(warnings, false);
+static void warn(Exec *e) {
+        if (e->given->preserve_fds > 0)
+                strv_append(&e->warnings, "--preserve-fds: descriptors cannot be passed into a virtual "
+                                          "machine; they are not there");
+        show_warnings(e->warnings, false);
+        keep_warnings(e->warnings, e->container->entry->dir);
 }
 
 static int open_sockets(Exec *e, Error *err) {
@@ -155,13 +164,13 @@ static int open_sockets(Exec *e, Error *err) {
 
 static int launch(Exec *e, Error *err) {
         cleanup_free char *control = path_join(e->container->entry->path, STATE_CONTROL), *text = NULL;
-        cleanup_close int log = openat(e->container->entry->dir, STATE_SHIM_LOG,
-                                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        cleanup_close int log = record_open_log(e->container->entry->dir);
         ExecPlan plan = {
                 .control = control,
                 .spec = e->process,
                 .cgroup = (char *)(uintptr_t)e->given->cgroup,
                 .terminal = e->terminal,
+                .foreground = !e->given->detach,
         };
         struct winsize size;
         ShimSpec spec = {
@@ -242,7 +251,7 @@ static int run(const CommandCall *call, Error *err) {
         if (r >= 0)
                 r = open_sockets(&e, err);
         if (r >= 0) {
-                warn(e.given);
+                warn(&e);
                 r = run_exec(&e, err);
         }
         return r < 0 ? error_prefix(err, "exec failed") : r;

@@ -25,6 +25,8 @@ static int run(const CommandCall *call, Error *err) {
                 return r;
         if (!given->json) {
                 timeline_print(&container->shim, stdout);
+                STRV_FOR_EACH (warning, container->record->warnings)
+                        printf("warning: %s\n", *warning);
                 return 0;
         }
         text = json_to_text(timeline_fields, &container->shim.timeline, true);
@@ -35,7 +37,7 @@ static int run(const CommandCall *call, Error *err) {
 const Command command_trace = {
         .name = "trace",
         .args = "ID",
-        .summary = "Show what the time of a container's start went into",
+        .summary = "Show what the time of a container's start went into, and what was warned about",
         .options = options,
         .options_size = sizeof(Options),
         .min_args = 1,

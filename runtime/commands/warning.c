@@ -1,14 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/commands/warning.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
+#include "runtime/store/record.h"
 
 void show_warnings(char *const *warnings, bool foreground) {
         if (!foreground && !log_has_file() && !isatty(STDERR_FILENO))
                 return;
         STRV_FOR_EACH (warning, warnings)
-                log_warning("%s", *warning);
+                if (log_takes(LOG_WARNING))
+                        log_warning("%s", *warning);
+                else if (
+                        foreground) /* the log is an engine's, in which a line says that the command failed */
+                        dprintf(STDERR_FILENO, "carrel: warning: %s\n", *warning);
+}
+
+void keep_warnings(char *const *warnings, int dir) {
+        cleanup_close int fd = -1;
+
+        if (warnings && *warnings)
+                fd = record_open_log(dir);
+        STRV_FOR_EACH (warning, warnings)
+                if (fd >= 0)
+                        log_write_to(fd, LOG_WARNING, *warning);
 }

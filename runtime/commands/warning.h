@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Warnings of commands that engines call with the container's own standard error: there they would land in the
- * container's log. So they are shown in a log file or on a terminal, or when FOREGROUND says that a person waits. */
+/* Warnings about a container. Engines call commands with the container's own standard error: there they would land in
+ * the container's log. So they are shown in a log file or on a terminal, or when FOREGROUND says that a person waits;
+ * and all are kept in the container's own log, which nobody takes for a failure. */
 
 #include <stdbool.h>
 
 void show_warnings(char *const *warnings, bool foreground);
+/* DIR is the state folder. */
+void keep_warnings(char *const *warnings, int dir);

@@ -27,12 +27,12 @@ static void rewrite_root(Json *guest) {
         json_set(guest, "root", root);
 }
 
-static void rewrite_process(Json *guest) {
+Json *planner_guest_process(const Json *process) {
         static const char *const host_only[] = { "apparmorProfile", "selinuxLabel", "execCPUAffinity", NULL };
-        Json *process = copy_of(guest, "process");
+        Json *result = json_copy(process);
 
-        drop(process, host_only);
-        json_set(guest, "process", process);
+        drop(result, host_only);
+        return result;
 }
 
 static void rewrite_hooks(Json *guest) {
@@ -115,7 +115,7 @@ Json *planner_guest(const Planner *p, Json *mounts) {
         Json *guest = json_copy(p->tree);
 
         rewrite_root(guest);
-        rewrite_process(guest);
+        json_set(guest, "process", planner_guest_process(json_get(guest, "process")));
         rewrite_hooks(guest);
         rewrite_linux(guest, p->spec->linux_);
         json_set(guest, "mounts", mounts);

@@ -23,6 +23,8 @@ void planner_note(Planner *p, const char *format, ...) __attribute__((format(pri
 int planner_check(Planner *p, Error *err); /* checks.c: what of the bundle a virtual machine cannot do */
 /* Those of its checks that are about limits, for `update`; only linux.resources is looked at. */
 int planner_check_resources(Planner *p, Error *err);
+/* Those about the process, for `exec`; only spec.process and tree.process are looked at. */
+int planner_check_process(Planner *p, Error *err);
 int planner_machine(Planner *p, Error *err); /* boot.c: accelerator, share, firmware, kernel */
 void planner_network(Planner *p);            /* network.c: cards */
 int planner_size(Planner *p, Error *err);    /* sizing.c: processors, memory */
@@ -30,4 +32,5 @@ int planner_mounts(Planner *p, Json **ret_mounts, Error *err); /* mounts.c: shar
 Json *planner_guest(const Planner *p,
                     Json *mounts); /* guest.c: config.json for the guest; takes MOUNTS over */
 Json *
-planner_guest_resources(const Json *resources); /* guest.c: linux.resources, without what is the host's */
+planner_guest_resources(const Json *resources);   /* guest.c: linux.resources, without what is the host's */
+Json *planner_guest_process(const Json *process); /* guest.c: the same for process */

@@ -2,6 +2,7 @@
 #include "runtime/store/record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "common/base/fd.h"
@@ -66,6 +67,10 @@ int record_write(int dir, const Record *record, Error *err) {
         cleanup_free char *text = json_to_text(record_fields, record, true);
 
         return file_write_atomic(dir, STATE_RECORD, text, strlen(text), 0600, err);
+}
+
+int record_open_log(int dir) {
+        return openat(dir, STATE_SHIM_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
 bool record_is_whole(int dir) {

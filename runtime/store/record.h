@@ -48,6 +48,9 @@ int record_write(int dir, const Record *record, Error *err);
 Record *record_free(Record *record);
 DEFINE_CLEANUP(Record *, record_free);
 
+/* STATE_SHIM_LOG for writing at its end; -1 when that cannot be. */
+int record_open_log(int dir);
+
 /* Whether there is a container, and not only what an interrupted create left in the folder. */
 bool record_is_whole(int dir);
 

@@ -166,3 +166,23 @@ subprocess.Popen(sys.argv[1:], preexec_fn=lambda: ctypes.CDLL(None).prctl(1, 9),
 import time; time.sleep(1.5)' "$CARREL" --root "$ROOT" --config "$CONFIG" create "$CT" >"$T/out" 2>&1 3>&- 4>&-
         assert_clean
 }
+
+no_process() {
+        ! pgrep -f "$1" >/dev/null
+}
+
+@test "SIGKILL to an exec in the foreground takes its process along; a detached one stays" {
+        args sleep 60
+        fake
+        carrel_detached run -d "$CT"
+        carrel_detached exec --detach "$CT" sleep 65432
+        start_carrel exec "$CT" sleep 54321
+        sleep_until 10 pgrep -f '^sleep 54321$'
+        kill -KILL "$P"
+        reap
+        sleep_until 10 no_process '^sleep 54321$' || fail "its process goes on"
+        pgrep -f '^sleep 65432$'
+        sleep_until 10 test "$(pids_of carrel-shim | wc -l)" = 2
+        carrel delete --force "$CT"
+        assert_clean
+}
