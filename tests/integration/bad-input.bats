@@ -123,10 +123,15 @@ CASES
 
 @test "the longest id works" {
         local id
-        id=$CT$(printf 'x%.0s' $(seq 100))
+        id=$CT$(printf 'x%.0s' $(seq $((255 - ${#CT}))))
         script 'echo fine'
         run_carrel run "$id"
         assert_equal "$output" fine
+        args sleep 30
+        carrel_detached run -d "$id"
+        run_carrel exec "$id" echo again
+        assert_equal "$output" again
+        carrel delete --force "$id"
         assert_clean
 }
 
