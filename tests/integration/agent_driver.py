@@ -17,6 +17,7 @@ import time
 
 HEADER = struct.Struct("<IHHII")
 WINDOW = 256 << 10
+VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 CHUNK = 32 << 10
 
 TYPES = {
@@ -328,7 +329,7 @@ class VmAgent(Agent):
     def _virtiofsd(self, share):
         path = os.path.join(self.folder, "virtiofs")
         self.children.append(subprocess.Popen(
-            ["/usr/lib/qemu/virtiofsd", f"--socket-path={path}", "-o", f"source={share}", "-o", "sandbox=chroot",
+            [VIRTIOFSD, f"--socket-path={path}", "-o", f"source={share}", "-o", "sandbox=chroot",
              "-o", "cache=auto", "-o", "xattr"],
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         while not os.path.exists(path):

@@ -7,7 +7,7 @@ load ../lib/common
 setup() {
         test_begin "$BATS_TEST_TMPDIR"
         PROGRAM=${CARREL_BUILD-}/tests/integration/environment-run
-        [ -x "$PROGRAM" ] || skip "environment-run was not built"
+        need_built tests/integration/environment-run
         make_bundle
         # Not every host lets root set limits of others.
         edit 'del(.process.rlimits)'
@@ -316,7 +316,7 @@ sh
 }
 
 @test "a cgroup namespace, and what is seen without one" {
-        grep -q cgroup2 /proc/filesystems || skip "no cgroup v2"
+        need "no cgroup v2" grep cgroup2 /proc/filesystems
         prints 'grep ^0: /proc/self/cgroup' 0::/
         edit '.linux.namespaces |= map(select(.type != "cgroup"))'
         environment 'ls /sys/fs/cgroup/cgroup.procs; sed -n "s,^0::/,,p" /proc/self/cgroup'

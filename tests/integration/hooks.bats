@@ -152,7 +152,7 @@ ip tuntap add dev "$1" mode tap && ip link set "$1" netns "$pid"
 HOOK
         chmod +x "$T/net"
         edit '.hooks.prestart = [{path: $path, args: ["net", "moved7"]}]' --arg path "$T/net"
-        [ -c /dev/net/tun ] || skip "no /dev/net/tun"
+        need_tun
         args sleep 30
         carrel_detached create "$CT"
         run nsenter -t "$(carrel state "$CT" | jq .pid)" -n ip -o link

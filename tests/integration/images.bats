@@ -34,7 +34,7 @@ setup() {
 @test "initrd: below 2 MiB compressed, with the agent as it is built" {
         local agent=${CARREL_BUILD-}/agent/carrel-agent
 
-        [ -x "$agent" ] || skip "this build has no agent"
+        need_built agent/carrel-agent
         run "$TOP/initrd/build" "$agent" initrd
         assert_success
         [ "$(gzip -9 <initrd | wc -c)" -lt $((2 << 20)) ] || fail "$(gzip -9 <initrd | wc -c) bytes compressed"
@@ -63,7 +63,7 @@ setup() {
 }
 
 @test "kernel configuration: the kernel that is tested is the one the fragments ask for" {
-        [ -r "${CARREL_IMAGES-}/kernel.config" ] || skip "no kernel was built for this run"
+        need "no kernel was built for this run" test -r "${CARREL_IMAGES-}/kernel.config"
         run "$TOP/kernel-config/check" "$CARREL_IMAGES/kernel.config"
         assert_success
 }

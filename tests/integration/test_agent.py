@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent against the protocol, in namespaces, or in a virtual machine with --vm.
 
-usage: test_agent.py AGENT [--vm KERNEL INITRD [--share virtiofs|9p]] [unittest arguments]
+usage: test_agent.py AGENT [--vm [KERNEL INITRD] [--share virtiofs|9p]] [unittest arguments]
 
-Needs root, cgroup v2 somewhere and busybox; exits with 77 (skipped) where these are missing.
+A machine without KERNEL and INITRD boots those in the folder CARREL_IMAGES of the environment.
+
+Needs root, cgroup v2 somewhere and busybox, a machine also QEMU; exits with 77 (skipped) where these are missing, or
+fails if the environment says REQUIRE=integration or, for a machine, REQUIRE=vm. The last line says how many tests passed,
+failed and were skipped.
 """
 
 import hashlib
@@ -18,9 +22,17 @@ import tempfile
 import time
 import unittest
 
-from agent_driver import AgentError, NamespaceAgent, VmAgent, cgroup2_root, config, make_share, process
+from agent_driver import VIRTIOFSD, AgentError, NamespaceAgent, VmAgent, cgroup2_root, config, make_share, process
 
 OPTIONS = {"agent": None, "vm": None, "share": "virtiofs", "size": 100 << 20}
+
+
+def only_in(place):
+    """Marks a test, or a class of them, that only machines ("vm") or only "namespaces" can run."""
+    def mark(what):
+        what.place = place
+        return what
+    return mark
 
 
 class AgentTest(unittest.TestCase):
@@ -102,9 +114,8 @@ class Lifecycle(AgentTest):
         self.assert_error('exec: "nothing-like-it": executable file not found in $PATH', 2, self.agent.start)
         self.agent.request("shutdown")
 
+    @only_in("namespaces")  # a guest may remember names for a second
     def test_program_goes_away_before_start(self):
-        if OPTIONS["vm"]:
-            self.skipTest("a guest may remember names for a second")
         self.create("/bin/true")
         os.unlink(os.path.join(self.share, "rootfs/bin/true"))
         self.assert_error("no such file or directory", 2, self.agent.start)
@@ -252,9 +263,8 @@ class Exec(AgentTest):
             self.assertEqual(self.agent.wait_exited(started), i)
             self.assertEqual(started.stdout, b"%d word\n" % i)
 
+    @only_in("namespaces")  # takes a machine too long
     def test_too_many(self):
-        if OPTIONS["vm"]:
-            self.skipTest("slow")
         with self.assertRaises(AgentError) as caught:
             for _ in range(300):
                 self.exec("sleep", "1000")
@@ -446,13 +456,9 @@ class UserNamespace(AgentTest):
         self.assertEqual((status, out), (0, b"/dev/pts/1\r\nagain\r\n"))
 
 
+@only_in("vm")  # the host's memory controller is not ours
 class Memory(AgentTest):
     LIMIT = 32 << 20
-
-    def setUp(self):
-        super().setUp()
-        if not OPTIONS["vm"]:
-            self.skipTest("the host's memory controller is not ours")
 
     def limited(self):
         return {"namespaces": [{"type": "mount"}, {"type": "pid"}], "resources": {"memory": {"limit": self.LIMIT}}}
@@ -561,26 +567,65 @@ class Requests(AgentTest):
         self.assertEqual(self.finish_exec("true")[0], 0)
 
 
-def main():
-    argv = sys.argv[1:]
-    OPTIONS["agent"] = argv.pop(0)
-    if argv[:1] == ["--vm"]:
-        OPTIONS["vm"] = argv[1:3]
-        OPTIONS["size"] = 20 << 20
-        argv = argv[3:]
-    if argv[:1] == ["--share"]:
-        OPTIONS["share"] = argv[1]
-        argv = argv[2:]
+def load_tests(_loader, tests, _pattern):
+    """Without those that only the other kind of place can run."""
+    found = unittest.TestSuite()
+    for case in tests:
+        for test in case:
+            method = getattr(test, test._testMethodName)
+            if getattr(method, "place", getattr(test, "place", None)) in (None, "vm" if OPTIONS["vm"] else "namespaces"):
+                found.addTest(test)
+    return found
+
+
+def missing():
+    """Why this cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if not shutil.which("busybox"):
+        return "needs busybox"
+    for path in OPTIONS["vm"] or ():
+        if not os.access(path, os.R_OK):
+            return f"no guest kernel: {path} (CARREL_IMAGES)"
+    if OPTIONS["vm"] and not shutil.which("qemu-system-x86_64"):
+        return "no qemu-system-x86_64"
+    if OPTIONS["vm"] and OPTIONS["share"] == "virtiofs" and not os.access(VIRTIOFSD, os.X_OK):
+        return f"no {VIRTIOFSD}"
     try:
-        reason = None if os.geteuid() == 0 else "needs root"
-        reason = reason or (None if shutil.which("busybox") else "needs busybox")
         cgroup2_root()
     except OSError as error:
-        reason = str(error)
+        return str(error)
+    return None
+
+
+def parse(argv):
+    OPTIONS["agent"] = argv.pop(0)
+    if argv[:1] == ["--vm"]:
+        del argv[0]
+        given = argv[:2] if argv and os.sep in argv[0] else []
+        del argv[:len(given)]
+        images = os.environ.get("CARREL_IMAGES", "")
+        OPTIONS["vm"] = given or [os.path.join(images, "vmlinux"), os.path.join(images, "initrd")]
+        OPTIONS["size"] = 20 << 20
+    if argv[:1] == ["--share"]:
+        OPTIONS["share"] = argv[1]
+        del argv[:2]
+    return argv
+
+
+def main():
+    argv = parse(sys.argv[1:])
+    reason = missing()
     if reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
-    unittest.main(argv=[sys.argv[0], *argv])
+        required = ("vm" if OPTIONS["vm"] else "integration") in os.environ.get("REQUIRE", "").split(",")
+        print(f"{'cannot run' if required else 'skipped'}: {reason}")
+        sys.exit(1 if required else 77)
+    result = unittest.main(argv=[sys.argv[0], *argv], exit=False).result
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    for test, why in result.skipped:
+        print(f"skipped: {test.id()}: {why}")
+    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed, {len(result.skipped)} skipped")
+    sys.exit(1 if failed or not result.testsRun else 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's network as the agent makes it: in namespaces, where ends of veth pairs are its cards.
 
-usage: test_agent_network.py AGENT [--vm KERNEL INITRD [--share virtiofs|9p]] [unittest arguments]
+usage: test_agent_network.py AGENT [--vm [KERNEL INITRD] [--share virtiofs|9p]] [unittest arguments]
 
 With --vm only what needs real cards.
 """
@@ -16,7 +16,7 @@ import time
 import unittest
 
 from agent_driver import NamespaceAgent, VmAgent
-from test_agent import OPTIONS, AgentTest, main
+from test_agent import OPTIONS, AgentTest, load_tests, main, only_in  # load_tests: unittest calls it
 
 RT_LINK, RT_UNIVERSE = 253, 0
 
@@ -82,12 +82,11 @@ class Namespace:
             os.close(there)
 
 
+@only_in("namespaces")  # needs the other end of a cable
 class NetworkTest(AgentTest):
     """With `self.inside`, the guest's namespace, and `self.outside`, where the other ends of its cables are."""
 
     def make_agent(self):
-        if OPTIONS["vm"]:
-            self.skipTest("needs the other end of a cable")
         return NamespaceAgent(OPTIONS["agent"], self.share, network=True)
 
     def setUp(self):
@@ -398,12 +397,11 @@ class Change(NetworkTest):
         self.assertEqual(self.inside.addresses("eth0"), ["10.9.0.2/24", "fd09::2/64"])
 
 
+@only_in("vm")
 class Machine(AgentTest):
     """Real cards, on QEMU's own little network."""
 
     def make_agent(self):
-        if not OPTIONS["vm"]:
-            self.skipTest("needs a virtual machine")
         ours, theirs = socket.socketpair()
         more = ["-chardev", f"socket,fd={theirs.fileno()},id=monitor", "-mon", "chardev=monitor,mode=control",
                 "-device", "pcie-root-port,id=root1,chassis=1"]

@@ -7,7 +7,8 @@
 #   CARREL_IMAGES          folder with vmlinux, vmlinuz and initrd
 #   CARREL_ACCELERATOR     auto (default), kvm or tcg
 #   CARREL_CACHE           where big bundles are kept between runs
-#   REQUIRE                "vm": a test that cannot run a VM fails instead of being skipped
+#   REQUIRE                suites, with commas ("vm,integration"), whose tests fail instead of being skipped for want
+#                          of something; "vm" is meant by whatever needs a VM
 #
 # Each test has a folder of its own ($T), a state folder ($ROOT), a configuration
 # ($CONFIG), a bundle when it asks for one ($BUNDLE, the working folder), and a
@@ -251,22 +252,51 @@ assert_refused() {
 
 # ---- needs ----
 
-# A VM can run here, or the test is skipped with the reason (REQUIRE=vm: fails).
-need_vm() {
-        local reason=''
+# lacking REASON [SUITE]: the test is skipped, or fails if REQUIRE has the suite (that of the file unless it is named).
+lacking() {
+        local suite=${2:-$(basename -- "$(dirname -- "$BATS_TEST_FILENAME")")}
 
-        if [ -z "${CARREL_IMAGES-}" ] || ! [ -r "$CARREL_IMAGES/vmlinux" ]; then
-                reason="no guest kernel (CARREL_IMAGES)"
-        elif ! command -v qemu-system-x86_64 >/dev/null; then
-                reason="no qemu-system-x86_64"
-        fi
-        if [ -z "$reason" ]; then return 0; fi
         case ",${REQUIRE-}," in
-        *,vm,*) fail "cannot run a VM: $reason" ;;
+        *,"$suite",*) fail "cannot run: $1 (REQUIRE=$REQUIRE)" ;;
         esac
-        skip "$reason"
+        skip "$1"
+}
+
+# need REASON COMMAND...: the command says that what is needed is there.
+need() {
+        local reason=$1
+        shift
+
+        "$@" >/dev/null 2>&1 || lacking "$reason"
 }
 
 need_program() {
-        command -v "$1" >/dev/null || skip "no $1"
+        need "no $1" command -v "$1"
+}
+
+# need_built FILE: of the build under test.
+need_built() {
+        need "${1##*/} was not built" test -x "${CARREL_BUILD-}/$1"
+}
+
+need_tun() {
+        need "no /dev/net/tun" test -c /dev/net/tun
+}
+
+# What a VM lacks here, or nothing.
+vm_lacks() {
+        if [ -z "${CARREL_IMAGES-}" ] || ! [ -r "$CARREL_IMAGES/vmlinux" ]; then
+                echo "no guest kernel (CARREL_IMAGES)"
+        elif ! command -v qemu-system-x86_64 >/dev/null; then
+                echo "no qemu-system-x86_64"
+        fi
+}
+
+# A VM can run here. (In setup_file, which can skip nothing: `can_vm || return 0`.)
+need_vm() {
+        can_vm || lacking "$(vm_lacks)" vm
+}
+
+can_vm() {
+        [ -z "$(vm_lacks)" ]
 }

@@ -7,8 +7,8 @@ load ../lib/common
 setup() {
         need_vm
         test_begin "$BATS_TEST_TMPDIR"
-        EXERCISE=${CARREL_BUILD-}/tests/vm/cgroup-exercise
-        [ -x "$EXERCISE" ] || skip "cgroup-exercise was not built"
+        need_built tests/vm/cgroup-exercise
+        EXERCISE=$CARREL_BUILD/tests/vm/cgroup-exercise
         make_bundle
 }
 

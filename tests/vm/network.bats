@@ -9,7 +9,7 @@ setup() {
         need_vm
         test_begin "$BATS_TEST_TMPDIR"
         make_bundle
-        [ -c /dev/net/tun ] || skip "no /dev/net/tun"
+        need_tun
         edit '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
 }
 

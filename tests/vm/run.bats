@@ -31,12 +31,19 @@ setup() {
 }
 
 @test "killed by a signal: 128 + its number" {
-        script 'kill -KILL $$'
+        # process 1 of a pid namespace does not die of its own signals ...
+        script 'kill -KILL $$; echo alive'
         run_carrel run "$CT"
-        # process 1 of a pid namespace does not die of its own signals: the shell's child does
+        assert_equal "$status $output" '0 alive'
+        # ... the shell's child does
         script 'sh -c "kill -SEGV \$\$"; exit $?'
         run_carrel run "$CT"
         assert_equal "$status" 139
+        # without one, what carrel waits for is itself killed
+        edit '.linux.namespaces |= map(select(.type != "pid"))'
+        script 'kill -TERM $$; echo alive'
+        run_carrel run "$CT"
+        assert_equal "$status $output" '143 '
         assert_clean
 }
 
@@ -108,8 +115,8 @@ setup() {
         case $(carrel plan -b "$BUNDLE" | jq -r .machine.accelerator) in
         kvm) assert_equal "$stderr" '' ;;
         tcg)
-                assert_equal "$(grep -c 'emulated' <<<"$stderr")" 1
-                assert_one_line_error "carrel: x"
+                assert_equal "$(grep -c . <<<"$stderr")" 1
+                [[ $stderr = 'carrel: warning: '*emulated* ]] || fail "$stderr"
                 ;;
         *) fail "no accelerator in the plan" ;;
         esac
@@ -127,17 +134,22 @@ setup() {
         assert_clean
 }
 
-@test "with SeaBIOS, and with OVMF" {
-        local firmware
-        script 'test -d /sys/firmware/efi && echo efi; echo fine'
+# boots_with FIRMWARE WORD: the guest says which kind it is.
+boots_with() {
+        script 'test -d /sys/firmware/efi && echo efi || echo bios'
         edit '.linux.maskedPaths = []'
-        for firmware in seabios ovmf; do
-                if [ "$firmware" = ovmf ] && [ ! -e /usr/share/OVMF ]; then continue; fi
-                configure "{\"firmware\": \"$firmware\"}"
-                run_carrel run "$CT"
-                assert_equal "$firmware $status" "$firmware 0"
-                if [ "$firmware" = ovmf ]; then assert_equal "${lines[0]}" efi; fi
-                assert_equal "${lines[-1]}" fine
-        done
+        configure "{\"firmware\": \"$1\"}"
+        run_carrel run "$CT"
+        [ "$status" -eq 0 ] || fail "$1: status $status: $stderr"
+        assert_equal "$output" "$2"
         assert_clean
+}
+
+@test "with SeaBIOS" {
+        boots_with seabios bios
+}
+
+@test "with OVMF" {
+        need "no OVMF" test -e /usr/share/OVMF
+        boots_with ovmf efi
 }
