@@ -121,18 +121,23 @@ CASES
         done
 }
 
-@test "the longest id works" {
+@test "the longest id that is a name of a folder works; longer ones are refused" {
         local id
-        id=$CT$(printf 'x%.0s' $(seq $((255 - ${#CT}))))
+        id=$(printf '%-255s' "$CT" | tr ' ' x)
         script 'echo fine'
         run_carrel run "$id"
+        assert_equal "$status $stderr" '0 '
         assert_equal "$output" fine
-        args sleep 30
-        carrel_detached run -d "$id"
-        run_carrel exec "$id" echo again
-        assert_equal "$output" again
-        carrel delete --force "$id"
         assert_clean
+        args sleep 30
+        carrel_detached create "$id"
+        assert_equal "$(carrel state "$id" | jq -r '.id + " " + .status')" "$id created"
+        carrel start "$id"
+        run_carrel exec "$id" echo inside
+        assert_equal "$output" inside
+        carrel delete --force "$id"
+        assert_refused 'ile name too long' create "${id}x"
+        assert_refused 'ile name too long' create "$(printf '%-1024s' "$CT" | tr ' ' x)"
 }
 
 @test "an id that is taken" {
@@ -239,14 +244,24 @@ CASES
 @test "state files that somebody has damaged" {
         args sleep 30
         carrel_detached create "$CT"
-        local file
+        carrel_detached create "$CT-other"
+        local file content
         for file in record.json status.json; do
-                echo 'not JSON' >"$ROOT/$CT/$file"
-                run_carrel state "$CT"
-                [ "$status" -eq 1 ] || [ "$status" -eq 0 ]
-                run_carrel list
-                [ "$status" -le 1 ]
+                cp "$ROOT/$CT/$file" "$T/whole.json"
+                for content in 'not JSON' '' '{}' '{"status": 5}'; do
+                        echo "$content" >"$ROOT/$CT/$file"
+                        run_carrel state "$CT"
+                        assert_equal "$status $output" '1 '
+                        assert_one_line_error
+                        [[ $stderr = "carrel: state of container $CT: $file: "* ]] || fail "$stderr"
+                        # the others are still listed
+                        run_carrel list --quiet
+                        assert_equal "$status $output" "0 $CT-other"
+                        [[ $stderr = "carrel: warning: state of container $CT: $file: "* ]] || fail "$stderr"
+                done
+                if [ "$file" = record.json ]; then cp "$T/whole.json" "$ROOT/$CT/$file"; fi
         done
+        carrel delete --force "$CT-other"
         run_carrel delete --force "$CT"
         assert_clean
 }

@@ -250,6 +250,34 @@ assert_refused() {
         assert_clean
 }
 
+# assert_timeline LAST TEXT: what `trace` prints of a life that has got as far as LAST: every phase by its name and once,
+# each after the one before it, and the times between them add up.
+assert_timeline() {
+        local last=$1 text=$2 names
+
+        names=$(sed -n '2,$s/^ *[0-9.]* *[0-9.]*  \(.*[^ #]\) *#*$/\1/p' <<<"$text")
+        assert_equal "$(tail -n 1 <<<"$names")" "$last"
+        # what runs beside the rest has no place of its own, and not every machine has each of these
+        assert_equal "$(grep -vxE 'QEMU answers|hooks are done|virtiofsd listens|firmware loads the kernel|kernel boots' <<<"$names")" \
+                "$(sed "/^$last\$/q" <<'PHASES'
+carrel plans, shim starts
+shared tree is mounted
+QEMU is started
+agent reports
+container is created
+start is called
+program runs
+program ends
+machine is gone
+PHASES
+)"
+        grep -qx 'QEMU answers' <<<"$names" && grep -qx 'hooks are done' <<<"$names" || fail "$text"
+        assert_equal "$(sort <<<"$names" | uniq -d)" ''
+        awk 'NR == 1 && $1 " " $2 " " $3 " " $4 != "at ms took ms" { exit 1 }
+                NR > 1 && ($1 < at || $1 - at - $2 > 0.15 || $1 - at - $2 < -0.15) { exit 1 }
+                NR > 1 { at = $1 }' <<<"$text" || fail "the times do not add up: $text"
+}
+
 # ---- needs ----
 
 # lacking REASON [SUITE]: the test is skipped, or fails if REQUIRE has the suite (that of the file unless it is named).

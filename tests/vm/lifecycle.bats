@@ -94,14 +94,24 @@ setup() {
         assert_clean
 }
 
-@test "trace shows every phase of the boot, in order" {
+@test "trace shows every phase of the boot, in order; run --trace all of a life" {
         args sleep 300
         carrel_detached run -d "$CT"
         run_carrel trace "$CT"
         assert_equal "$status" 0
-        echo "$output" >&3
-        [ "${#lines[@]}" -ge 10 ]
+        assert_timeline 'program runs' "$output"
+        # a heading, and all of the twelve there are
+        assert_equal "${#lines[@]}" 13
+        run_carrel trace --json "$CT"
+        assert_equal "$status" 0
+        jq -e 'def ordered(names): [.[names[]]] | . == sort and all(. != null and . > 0);
+                ordered(["shim", "share", "virtiofsd", "qemu", "kernel", "agent", "hello", "created", "start", "started"])
+                and ordered(["qemu", "qmp"]) and ordered(["hooks", "created"]) and (.exited // 0) == 0 and (.stopped // 0) == 0' <<<"$output" || fail "$output"
         carrel delete --force "$CT"
+        args true
+        run_carrel run --trace "$CT"
+        assert_equal "$status $output" '0 '
+        assert_timeline 'machine is gone' "$(grep -v '^carrel: warning: ' <<<"$stderr")"
         assert_clean
 }
 

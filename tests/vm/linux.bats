@@ -14,15 +14,31 @@ fine() {
         [ "$status" -eq 0 ] || fail "status $status: $stderr"
 }
 
-@test "namespaces: pid, ipc, uts, mount, network and cgroup are the container's own" {
-        script 'echo $$; ls /proc | grep -c "^[0-9]*$"; echo $(ls /sys/class/net); cat /proc/self/cgroup; for ns in pid ipc uts mnt net cgroup; do readlink /proc/self/ns/$ns; done | sort -u | wc -l'
+@test "namespaces: pid, ipc, uts, mount and cgroup are the container's own, network and user the guest's" {
+        script 'echo $$; ls /proc | grep -c "^[0-9]*$"; echo $(ls /sys/class/net); cat /proc/self/cgroup; readlink /proc/self/ns/pid'
         run_carrel run "$CT"
         fine
         assert_equal "${lines[0]}" 1
         [ "${lines[1]}" -lt 10 ]
         [[ ${lines[2]} = *lo* ]]
         assert_equal "${lines[3]}" 0::/
-        assert_equal "${lines[4]}" 6
+        local pid_namespace=${lines[4]} name own guests
+
+        # without a pid namespace, process 1 is the agent, whose namespaces are the guest's own
+        edit '.linux.namespaces |= map(select(.type != "pid")) | .process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])'
+        script 'for ns in pid user ipc uts mnt net cgroup; do echo $ns $(readlink /proc/self/ns/$ns) $(readlink /proc/1/ns/$ns); done'
+        run_carrel run "$CT"
+        fine
+        assert_equal "${#lines[@]}" 7
+        while read -r name own guests; do
+                [[ $own = "$name":\[[1-9]*\] && $guests = "$name":\[[1-9]*\] ]] || fail "$name: $own $guests"
+                case $name in
+                pid | user | net) assert_equal "$own" "$guests" ;;
+                *) [ "$own" != "$guests" ] || fail "$own is the guest's own" ;;
+                esac
+                # the number of the first pid namespace is one of the kernel's constants
+                if [ "$name" = pid ]; then [ "$pid_namespace" != "$guests" ] || fail "$guests is the guest's own"; fi
+        done <<<"$output"
         assert_clean
 }
 
@@ -84,12 +100,55 @@ fine() {
         assert_clean
 }
 
-@test "seccomp: what is not on an allow list fails with EPERM" {
-        edit '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["uname"], action: "SCMP_ACT_ERRNO"}, {names: ["nosuchcall"], action: "SCMP_ACT_ERRNO"}]}'
-        script 'uname 2>&1; echo fine'
+# allow_list MORE: a profile that denies what a shell can do without, with MORE (JSON) over its object.
+allow_list() {
+        edit '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", architectures: ["SCMP_ARCH_X86_64"], syscalls: [{action: "SCMP_ACT_ALLOW", names: [
+                "access", "arch_prctl", "brk", "clone", "close", "dup", "dup2", "dup3", "execve", "exit", "exit_group", "fcntl", "fork", "fstat",
+                "futex", "getcwd", "getegid", "geteuid", "getgid", "getpgrp", "getpid", "getppid", "getrandom", "gettid", "getuid", "ioctl", "lseek",
+                "mmap", "mprotect", "munmap", "newfstatat", "open", "openat", "pipe2", "poll", "prctl", "prlimit64", "read", "readlink", "rseq",
+                "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "set_robust_list", "set_tid_address", "setgid", "setuid", "stat", "statx",
+                "sysinfo", "umask", "uname", "vfork", "wait4", "write", "writev", "nosuchcall"]}]} + $more' --argjson more "$1"
+}
+
+@test "seccomp: what is not on an allow list fails, with EPERM unless it says otherwise" {
+        allow_list '{}'
+        script 'mkdir /made; echo "mkdir $?"; chmod 600 /etc/passwd; echo "chmod $?"; grep Seccomp: /proc/self/status; uname'
         run_carrel run "$CT"
         fine
-        assert_equal "${lines[-1]}" fine
+        assert_equal "$output" $'mkdir 1\nchmod 1\nSeccomp:\t2\nLinux'
+        [[ $stderr = *mkdir*"Operation not permitted"*chmod*"Operation not permitted"* ]] || fail "$stderr"
+        [ ! -e rootfs/made ]
+        allow_list '{"defaultErrnoRet": 95}'
+        script 'mkdir /made; echo "mkdir $?"'
+        run_carrel run "$CT"
+        fine
+        assert_equal "$output" 'mkdir 1'
+        [[ $stderr = *mkdir*"not supported"* ]] || fail "$stderr"
+        [ ! -e rootfs/made ]
+        assert_clean
+}
+
+@test "seccomp: one thread is killed, or the process; the signal; a tracer that is not there; only logged" {
+        need_built tests/vm/seccomp-exercise
+        cp "$CARREL_BUILD/tests/vm/seccomp-exercise" rootfs/bin/
+        edit '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+                {names: ["getpriority"], action: "SCMP_ACT_KILL_THREAD"}, {names: ["sched_rr_get_interval"], action: "SCMP_ACT_KILL_PROCESS"},
+                {names: ["sched_getparam"], action: "SCMP_ACT_TRAP"}, {names: ["sched_get_priority_max"], action: "SCMP_ACT_TRACE"},
+                {names: ["sched_get_priority_min"], action: "SCMP_ACT_LOG"}]}'
+        script 'for call in getpriority sched_rr_get_interval sched_getparam sched_get_priority_max sched_get_priority_min; do
+                seccomp-exercise $call; echo "$call: $?"; done 2>/dev/null'
+        run_carrel run "$CT"
+        fine
+        # 128 + SIGSYS
+        assert_equal "$output" 'the thread is gone
+getpriority: 0
+sched_rr_get_interval: 159
+SIGSYS
+sched_getparam: 0
+Function not implemented
+sched_get_priority_max: 0
+Success
+sched_get_priority_min: 0'
         assert_clean
 }
 
@@ -153,12 +212,36 @@ fine() {
         assert_clean
 }
 
-@test "ioPriority, and a real-time scheduler with its capability" {
-        edit '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6}'
-        script 'ionice'
+# Fields 40 and 41 of proc_pid_stat(5): priority and policy (1 is FIFO, 6 is DEADLINE).
+scheduled() {
+        sed 's/^.*) //' <<<"$1" | awk '{ print $38, $39 }'
+}
+
+@test "ioPriority, and the schedulers FIFO and DEADLINE" {
+        edit '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 6}
+                | .process.scheduler = {policy: "SCHED_FIFO", priority: 17, flags: ["SCHED_FLAG_RESET_ON_FORK"]}'
+        script 'ionice; cat /proc/$$/stat; cat /proc/self/stat; true'
         run_carrel run "$CT"
         fine
-        assert_equal "$output" 'best-effort: prio 6'
+        assert_equal "${lines[0]}" 'best-effort: prio 6'
+        assert_equal "$(scheduled "${lines[1]}")" '17 1'
+        assert_equal "$(scheduled "${lines[2]}")" '0 0'
+        edit '.process.ioPriority = {class: "IOPRIO_CLASS_IDLE", priority: 0}
+                | .process.scheduler = {policy: "SCHED_DEADLINE", runtime: 10000000, deadline: 30000000, period: 40000000}'
+        args cat /proc/self/stat
+        run_carrel run "$CT"
+        fine
+        assert_equal "$(scheduled "$output")" '0 6'
+        assert_clean
+}
+
+@test "a time namespace with its offsets" {
+        edit '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: 86400, nanosecs: 5}, boottime: {secs: 604800}}'
+        script 'cut -d . -f 1 /proc/uptime; tr -s " " </proc/self/timens_offsets'
+        run_carrel run "$CT"
+        fine
+        [ "${lines[0]}" -ge 604800 ] && [ "${lines[0]}" -lt 604920 ] || fail "up ${lines[0]} s"
+        assert_equal "${lines[1]}|${lines[2]}" 'monotonic 86400 5|boottime 604800 0'
         assert_clean
 }
 
