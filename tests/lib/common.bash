@@ -271,7 +271,7 @@ program ends
 machine is gone
 PHASES
 )"
-        grep -qx 'QEMU answers' <<<"$names" && grep -qx 'hooks are done' <<<"$names" || fail "$text"
+        assert_equal "$(grep -cxE 'QEMU answers|hooks are done' <<<"$names")" 2
         assert_equal "$(sort <<<"$names" | uniq -d)" ''
         awk 'NR == 1 && $1 " " $2 " " $3 " " $4 != "at ms took ms" { exit 1 }
                 NR > 1 && ($1 < at || $1 - at - $2 > 0.15 || $1 - at - $2 < -0.15) { exit 1 }
