@@ -472,7 +472,7 @@ static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, v
                 if (size.rows && size.cols)
                         send_to_agent(session, FRAME_RESIZE, resize_request_fields, &size);
         } else if (session->state < SESSION_CREATED) {
-                cleanup_free char *why = xasprintf("ended by signal %u while creating", info->ssi_signo);
+                cleanup_free char *why = xasprintf("carrel-shim was ended by signal %u", info->ssi_signo);
 
                 session_fail(session, why);
         } else if (session->state <= SESSION_RUNNING && session->agent) {

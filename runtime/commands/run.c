@@ -47,6 +47,16 @@ static int start_and_wait(const CommandCall *call, Created *made, Error *err) {
         return foreground_wait(foreground, err);
 }
 
+/* What the shim has to say about a container that did not end by itself; or that somebody has killed the shim. */
+static void tell_end(const CommandCall *call, const ShimStatus *shim, int status, Error *err) {
+        if (shim->error)
+                error_set(err, EIO, "%s", shim->error);
+        else if (status > 128 && shim->timeline.stopped == 0)
+                error_set(err, ECONNRESET, "carrel-shim ended unexpectedly");
+        if (err->code)
+                *call->error_status = status;
+}
+
 static int run_foreground(const CommandCall *call, Created *made, Error *err) {
         const Options *given = call->options;
         Container *container = made->container;
@@ -58,10 +68,8 @@ static int run_foreground(const CommandCall *call, Created *made, Error *err) {
                 return err->code ? -err->code : status; /* somebody else has deleted it */
         if (given->trace)
                 timeline_print(&container->shim, stderr);
-        if (status >= 0 && container->shim.error) {
-                *call->error_status = status;
-                error_set(err, EIO, "%s", container->shim.error);
-        }
+        if (status >= 0)
+                tell_end(call, &container->shim, status, err);
         if (!given->keep && container_destroy(container, false, &failed) < 0 && !err->code)
                 error_move(err, &failed);
         return err->code ? -err->code : status;

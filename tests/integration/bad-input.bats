@@ -136,8 +136,8 @@ CASES
         run_carrel exec "$id" echo inside
         assert_equal "$output" inside
         carrel delete --force "$id"
-        assert_refused 'ile name too long' create "${id}x"
-        assert_refused 'ile name too long' create "$(printf '%-1024s' "$CT" | tr ' ' x)"
+        assert_refused 'container id too long: [0-9]* characters, the limit is 255' create "${id}x"
+        assert_refused 'container id too long: [0-9]* characters, the limit is 255' create "$(printf '%-1024s' "$CT" | tr ' ' x)"
 }
 
 @test "an id that is taken" {

@@ -71,7 +71,7 @@ qemu_runs() {
                 sleep "$delay"
                 kill -KILL "$P" 2>/dev/null || true
                 reap
-                if ! sleep_until 3 looks_like_before; then
+                if ! sleep_until 1 looks_like_before; then
                         carrel delete --force "$CT" || fail "after $delay s: delete --force fails"
                 fi
                 assert_clean
@@ -112,13 +112,28 @@ qemu_runs() {
         assert_clean
 }
 
-@test "SIGKILL to the monitor while the guest boots: create says so" {
-        phase_create_booting
-        kill -KILL "$(pids_of carrel-shim)"
-        reap
-        assert_equal "$R" 1
-        assert_one_line_error "$(cat "$T/err")"
-        assert_clean
+@test "SIGINT, SIGTERM, SIGKILL to the monitor: create and run name it" {
+        local signal
+        script 'trap "exit 21" TERM; trap "exit 22" INT; echo ready; while :; do sleep 0.1; done'
+        for signal in INT TERM KILL; do
+                phase_create_booting
+                kill -"$signal" "$(pids_of carrel-shim)"
+                reap
+                assert_equal "$R" 1
+                assert_one_line_error "$(cat "$T/err")"
+                grep -q 'carrel-shim' "$T/err" || fail "$(cat "$T/err")"
+                assert_clean
+        done
+        # one that runs hands on to the program what it can
+        for signal in TERM:21 INT:22 KILL:137; do
+                phase_run_running
+                sleep_until 10 grep -q ready "$T/out"
+                kill -"${signal%:*}" "$(pids_of carrel-shim)"
+                reap
+                assert_equal "$R" "${signal#*:}"
+                assert_clean
+        done
+        assert_equal "$(cat "$T/err")" 'carrel: carrel-shim ended unexpectedly'
 }
 
 @test "SIGKILL to the monitor of a created and of a running container: stopped, deletable" {
@@ -135,13 +150,18 @@ qemu_runs() {
         assert_clean
 }
 
-@test "SIGKILL to QEMU at each phase" {
-        phase_create_booting
-        kill -KILL "$(pids_of qemu-system)"
-        reap
-        assert_equal "$R" 1
-        grep -q 'signal 9' "$T/err"
-        assert_clean
+@test "SIGINT, SIGTERM, SIGKILL to QEMU at each phase" {
+        local signal
+        for signal in INT TERM KILL; do
+                phase_create_booting
+                kill -"$signal" "$(pids_of qemu-system)"
+                reap
+                assert_equal "$R" 1
+                assert_one_line_error "$(cat "$T/err")"
+                grep -q 'carrel: QEMU' "$T/err" || fail "$(cat "$T/err")"
+                if [ "$signal" = KILL ]; then grep -q 'QEMU was killed by signal 9' "$T/err"; fi
+                assert_clean
+        done
 
         fake
         carrel_detached create "$CT"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# SIGKILL to the processes of a real VM: nothing is left that a delete does not remove.
+# Signals and SIGKILL to the processes of a real VM: nothing is left that a delete does not remove.
 
 load ../lib/common
 
@@ -25,53 +25,70 @@ runs() {
         [ -n "$(pids_of "$1")" ]
 }
 
-@test "SIGTERM and SIGKILL to run and create while the guest boots" {
-        start_carrel run "$CT"
-        sleep_until 10 runs qemu-system
-        sleep 0.5
-        kill -TERM "$P"
-        reap
-        [ "$R" -ne 0 ]
-        assert_clean
-        start_carrel create "$CT"
-        sleep_until 10 runs qemu-system
-        sleep 0.5
-        kill -KILL "$P"
-        reap
-        assert_equal "$R" 137
+# The process the signal goes to: $P is carrel's own.
+victim_pid() {
+        if [ "$1" = carrel ]; then echo "$P"; else pids_of "$1" | head -n 1; fi
+}
+
+# What carrel calls it.
+names() {
+        case $1 in
+        # it takes SIGINT and SIGTERM for a wish to switch off
+        qemu-system) echo '(QEMU|the virtual machine)' ;;
+        *) echo "$1" ;;
+        esac
+}
+
+# ended WHAT VICTIM SIGNAL: nothing is left, and $T/err says in one line who was the victim.
+ended() {
+        if [ "$2" != carrel ]; then
+                assert_equal "$1: $(grep -c . "$T/err")" "$1: 1"
+                grep -Eq "^carrel: .*$(names "$2")" "$T/err" || fail "$1: $2 is not named: $(cat "$T/err")"
+                # ... and nobody else
+                case $2 in
+                qemu-system) if grep -q virtiofsd "$T/err"; then fail "$1: $(cat "$T/err")"; fi ;;
+                virtiofsd) if grep -q QEMU "$T/err"; then fail "$1: $(cat "$T/err")"; fi ;;
+                esac
+        fi
         assert_clean
 }
 
-@test "SIGKILL to QEMU or virtiofsd while the guest boots: create names it" {
-        local victim
-        for victim in qemu-system virtiofsd; do
-                start_carrel create "$CT"
-                sleep_until 10 runs "$victim"
-                sleep 0.3
-                pids_of "$victim" | xargs kill -KILL
-                reap
-                assert_equal "$R" 1
-                grep -Eqi "qemu|virtiofsd" "$T/err"
-                assert_clean
+@test "SIGINT, SIGTERM, SIGKILL to each process while the guest boots: create names the victim" {
+        local signal victim
+        configure '{"accelerator": "tcg"}'
+        for signal in INT TERM KILL; do
+                for victim in carrel carrel-shim qemu-system virtiofsd; do
+                        start_carrel create "$CT"
+                        sleep_until 10 runs qemu-system
+                        sleep 0.4
+                        kill -"$signal" "$(victim_pid "$victim")"
+                        reap
+                        [ "$R" -ne 0 ] || fail "$signal to $victim: status 0"
+                        ended "$signal" "$victim"
+                done
         done
 }
 
-@test "SIGKILL to QEMU, virtiofsd, monitor and run while the container runs" {
-        local victim
-        for victim in qemu-system virtiofsd carrel-shim; do
-                start_carrel run "$CT"
-                wait_status "$CT" running
-                pids_of "$victim" | xargs kill -KILL
-                reap
-                [ "$R" -ne 0 ]
-                assert_clean
+@test "SIGINT, SIGTERM, SIGKILL to each process while the container runs: run names the victim" {
+        local signal victim
+        configure '{"accelerator": "tcg"}'
+        script 'trap "exit 21" TERM; trap "exit 22" INT; echo ready; while :; do sleep 0.1; done'
+        for signal in INT TERM KILL; do
+                for victim in carrel carrel-shim qemu-system virtiofsd; do
+                        start_carrel run "$CT"
+                        sleep_until 20 grep -q ready "$T/out" || fail "$(cat "$T/err")"
+                        kill -"$signal" "$(victim_pid "$victim")"
+                        reap
+                        case $signal-$victim in
+                        # what is sent to the two of carrel is meant for the program
+                        TERM-carrel*) assert_equal "$signal $victim $R" "$signal $victim 21" ;;
+                        INT-carrel*) assert_equal "$signal $victim $R" "$signal $victim 22" ;;
+                        KILL-carrel*) assert_equal "$signal $victim $R" "$signal $victim 137" ;;
+                        *) assert_equal "$signal $victim $R" "$signal $victim 255" ;;
+                        esac
+                        if [ "$R" -ge 128 ]; then ended "$signal" "$victim"; else assert_clean; fi
+                done
         done
-        start_carrel run "$CT"
-        wait_status "$CT" running
-        kill -KILL "$P"
-        reap
-        assert_equal "$R" 137
-        assert_clean
 }
 
 @test "SIGKILL to the monitor of a detached container: stopped, deletable" {
@@ -98,7 +115,7 @@ runs() {
                 sleep 0.2
                 kill -KILL "$P" 2>/dev/null || true
                 reap
-                if ! sleep_until 5 looks_like_before; then
+                if ! sleep_until 1 looks_like_before; then
                         carrel delete --force "$CT" || fail "$victim after $delay s: delete --force fails"
                 fi
                 assert_clean

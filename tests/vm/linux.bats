@@ -214,7 +214,7 @@ sched_get_priority_min: 0'
 
 # Fields 40 and 41 of proc_pid_stat(5): priority and policy (1 is FIFO, 6 is DEADLINE).
 scheduled() {
-        sed 's/^.*) //' <<<"$1" | awk '{ print $38, $39 }'
+        awk '{ print $38, $39 }' <<<"${1##*) }"
 }
 
 @test "ioPriority, and the schedulers FIFO and DEADLINE" {
