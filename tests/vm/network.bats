@@ -67,8 +67,8 @@ usual_network() {
         assert_output --regexp '10.9.0.99 dev eth0 lladdr 02:00:00:00:00:99 .*PERMANENT'
         assert_output --partial '10.9.0.1 ping statistics'
         refute_output --partial '100% packet loss'
-        release one
         ip link del peer0
+        release one
         assert_clean
 }
 
@@ -105,8 +105,8 @@ usual_network() {
 @test "the first instruction finds the network; TCP both ways arrives whole" {
         usual_network
         head -c 8388608 /dev/urandom >"$T/data"
-        nc -l -p 7001 >"$T/from" &
-        (while ! nc -w 30 10.9.0.2 7002 <"$T/data" >/dev/null 2>&1; do sleep 0.1; done) &
+        busybox nc -l -p 7001 >"$T/from" &
+        (until busybox nc -w 30 10.9.0.2 7002 <"$T/data" >/dev/null 2>&1; do sleep 0.1; done) &
         script 'nc 10.9.0.1 7001 </data && nc -l -p 7002 >/tmp/got; sha256sum </tmp/got'
         cp "$T/data" rootfs/data
         run_carrel run "$CT"
@@ -114,8 +114,8 @@ usual_network() {
         assert_equal "$output" "$(sha256sum <"$T/data")"
         wait
         cmp "$T/data" "$T/from"
-        release one
         ip link del peer0
+        release one
         assert_clean
 }
 
@@ -127,7 +127,7 @@ usual_network() {
                 while ! ping -c 1 -W 1 10.8.0.1 >/dev/null; do sleep 0.1; done; echo there
                 while [ -e /sys/class/net/eth1 ]; do sleep 0.1; done; echo gone
                 kill -0 %1 && echo lasts; kill %1'
-        nc -l -p 7003 >/dev/null &
+        busybox nc -l -p 7003 >/dev/null &
         carrel run "$name" </dev/null >"$T/out" 2>"$T/err" &
         local runner=$!
         wait_status "$name" running
@@ -139,8 +139,8 @@ usual_network() {
         inside one ip link del eth1
         wait "$runner"
         assert_equal "$(<"$T/out")" $'there\ngone\nlasts'
-        release one
         ip link del peer0
+        release one
         assert_clean
 }
 
