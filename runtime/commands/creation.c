@@ -31,6 +31,7 @@
 #include "runtime/host/engine-socket.h"
 #include "runtime/host/facts.h"
 #include "runtime/host/kernel-image.h"
+#include "runtime/host/scope.h"
 #include "runtime/plan/sizing.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
@@ -49,6 +50,8 @@ typedef struct Creation {
         HostFacts *facts;
         Plan *plan;
         char **cgroups;
+        Scope *scope;    /* systemd's; NULL: the cgroups are made here */
+        ScopeHold *hold; /* keeps it until the shim is in it */
         char *state_dir;
         int console_socket, pidfd_socket;
         Created made;
@@ -64,6 +67,8 @@ void created_done(Created *created) {
 static void creation_done(Creation *c) {
         close_descriptor(&c->console_socket);
         close_descriptor(&c->pidfd_socket);
+        scope_release(c->hold);
+        scope_free(c->scope);
         created_done(&c->made);
         strv_free(c->cgroups);
         free(c->state_dir);
@@ -104,6 +109,22 @@ static int check_kernel(const Plan *plan, Error *err) {
         return 0;
 }
 
+static int find_cgroups(Creation *c, Error *err) {
+        const ContainerRequest *request = c->request;
+        const OciLinux *linux_ = c->bundle.spec->linux_;
+        const char *path = linux_ ? linux_->cgroups_path : NULL;
+        int r = 0;
+
+        if (request->globals->systemd_cgroup) {
+                r = scope_parse(path, request->id, &c->scope, err);
+                if (r >= 0)
+                        r = scope_check(err);
+                if (r >= 0)
+                        path = c->scope->path;
+        }
+        return r < 0 ? r : cgroup_folders(path, request->id, &c->cgroups, err);
+}
+
 static int prepare(Creation *c, Error *err) {
         const ContainerRequest *request = c->request;
         PlanRequest what = {
@@ -122,8 +143,7 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = open_sockets(c, err);
         if (r >= 0)
-                r = cgroup_folders(c->bundle.spec->linux_ ? c->bundle.spec->linux_->cgroups_path : NULL,
-                                   request->id, request->globals->systemd_cgroup, &c->cgroups, err);
+                r = find_cgroups(c, err);
         if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->facts, err);
         if (r < 0)
@@ -186,6 +206,7 @@ static Record *make_record(const Creation *c) {
                 str_map_set(&record->annotations, spec->annotations.keys[i], spec->annotations.values[i]);
         record->terminal = spec->process->terminal;
         record->cgroups = strv_copy(c->cgroups);
+        record->scope = c->scope ? xstrdup(c->scope->unit) : NULL;
         record->warnings = strv_copy(c->plan->warnings);
         record->vcpus = c->plan->vm.vcpus;
         record->memory = c->plan->vm.memory_mib * MIB;
@@ -193,9 +214,20 @@ static Record *make_record(const Creation *c) {
         return record;
 }
 
-static int make_cgroups(Creation *c, Error *err) {
-        int r = journal_add_paths(c->made.container->entry->dir, "cgroup", c->cgroups, err);
+static int start_scope(Creation *c, Error *err) {
+        ScopeLimits limits = { .memory = c->plan->host_memory_bytes };
+        char *units[] = { c->scope->unit, NULL };
+        int r;
 
+        r = journal_add_paths(c->made.container->entry->dir, "scope", units, err);
+        return r < 0 ? r : scope_start(c->scope, c->request->id, &limits, &c->hold, err);
+}
+
+static int make_cgroups(Creation *c, Error *err) {
+        int r = c->scope ? start_scope(c, err) : 0;
+
+        if (r >= 0)
+                r = journal_add_paths(c->made.container->entry->dir, "cgroup", c->cgroups, err);
         if (r < 0)
                 return r;
         STRV_FOR_EACH (folder, c->cgroups)
@@ -257,6 +289,7 @@ static int launch_shim(Creation *c, Error *err) {
                 spec.console = c->made.terminal.slave;
         }
         r = shim_launch(&spec, &c->made.shim, err);
+        c->hold = scope_release(c->hold);
         if (r < 0)
                 return r;
         if (record->terminal)
@@ -353,15 +386,15 @@ int write_pid_file(const char *path, pid_t pid, Error *err) {
 /* The guest has booted with all the CPUs the host gave it; from here on it has what the bundle says. */
 static int limit_cpu(Creation *c, Error *err) {
         const OciLinux *linux_ = c->bundle.spec->linux_;
-        const OciResources *resources = linux_ ? linux_->resources : NULL;
+        ScopeLimits limits = { .cpu = linux_ && linux_->resources ? linux_->resources->cpu : NULL };
         cleanup_strv char **warnings = NULL;
-        int r = cgroup_limit_cpu(c->cgroups, resources ? resources->cpu : NULL, &warnings, err);
+        int r = cgroup_limit_cpu(c->cgroups, limits.cpu, &warnings, err);
 
         show_warnings(warnings, c->request->show_warnings);
         keep_warnings(warnings, c->made.container->entry->dir);
         STRV_FOR_EACH (warning, warnings)
                 strv_append(&c->made.container->record->warnings, *warning);
-        return r;
+        return r < 0 || !c->scope || !limits.cpu ? r : scope_limit(c->scope->unit, &limits, err);
 }
 
 static int complete(Creation *c, Error *err) {
@@ -394,6 +427,7 @@ static void undo(Creation *c) {
         Container *container = c->made.container;
 
         shim_kill(&c->made.shim);
+        c->hold = scope_release(c->hold);
         if (!container)
                 return;
         if ((c->hooked ? container_destroy(container, true, &failed)

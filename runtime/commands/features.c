@@ -10,6 +10,7 @@
 #include "common/oci/names.h"
 #include "common/oci/spec.h"
 #include "runtime/commands/command.h"
+#include "runtime/host/scope.h"
 
 static const char *const namespaces[] = { "cgroup", "ipc",  "mount", "network", "pid",
                                           "time",   "user", "uts",   NULL };
@@ -142,7 +143,7 @@ static void write_linux(JsonWriter *w) {
         begin(w, "cgroup");
         write_flag(w, "v1", true);
         write_flag(w, "v2", true);
-        write_flag(w, "systemd", false);
+        write_flag(w, "systemd", scope_is_supported());
         write_flag(w, "systemdUser", false);
         write_flag(w, "rdma", false);
         json_end_object(w);

@@ -13,6 +13,7 @@
 #include "runtime/commands/container.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/client.h"
+#include "runtime/host/scope.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
 
@@ -35,9 +36,16 @@ static int release_cgroup(const Json *entry, Error *err) {
         return cgroup_remove(path, err);
 }
 
+static int release_scope(const Json *entry, Error *err) {
+        const char *unit = json_string(json_get(entry, "path"));
+
+        return unit ? scope_stop(unit, err) : 0;
+}
+
 /* Everything a journal may hold, and how it is undone. */
 static const JournalKind journal_kinds[] = {
         { "cgroup", release_cgroup },
+        { "scope", release_scope },
         {},
 };
 

@@ -15,6 +15,7 @@
 #include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/client.h"
+#include "runtime/host/scope.h"
 #include "runtime/plan/update.h"
 
 #define TIMEOUT_MS   30000 /* taking memory away may take the guest a while */
@@ -234,6 +235,7 @@ static int apply(Update *update, Error *err) {
         uint64_t memory = update->plan.host_memory == HOST_MEMORY_LIMIT       ? record->host_memory
                           : update->plan.host_memory == HOST_MEMORY_UNLIMITED ? CGROUP_UNLIMITED
                                                                               : 0;
+        ScopeLimits limits = { .memory = memory, .cpu = update->resources->cpu };
         int r;
 
         /* numbers of CPUs are the host's: if they are wrong, nothing has been changed yet */
@@ -242,6 +244,9 @@ static int apply(Update *update, Error *err) {
                 r = update_guest(update, err);
         if (r >= 0)
                 r = cgroup_limit_memory(record->cgroups, memory, err);
+        /* or it would set them back some day */
+        if (r >= 0 && record->scope && (limits.memory || limits.cpu))
+                r = scope_limit(record->scope, &limits, err);
         return r;
 }
 

@@ -146,29 +146,10 @@ int cgroup_resolve(const char *mountinfo, const char *own, const char *path, cha
         return 0;
 }
 
-/* "slice:prefix:name"; systemd's own work with it is not done here. */
-static int refuse_systemd(const char *path, Error *err) {
-        cleanup_strv char **parts = strv_split(path ? path : "", ":");
-
-        if (path && strv_length(parts) != 3)
-                return error_set(
-                        err, EINVAL,
-                        "linux.cgroupsPath: with --systemd-cgroup expected slice:prefix:name, found \"%s\"",
-                        path);
-        if (access("/run/systemd/system", F_OK) < 0)
-                return error_set(err, ENOTSUP,
-                                 "--systemd-cgroup: systemd is not running on this host; use the engine's "
-                                 "cgroupfs driver");
-        return error_set(err, ENOTSUP,
-                         "--systemd-cgroup: not supported by this version; use the engine's cgroupfs driver");
-}
-
-int cgroup_folders(const char *cgroups_path, const char *id, bool systemd, char ***ret, Error *err) {
+int cgroup_folders(const char *cgroups_path, const char *id, char ***ret, Error *err) {
         cleanup_free char *mountinfo = NULL, *own = NULL, *path = NULL;
         int r;
 
-        if (systemd)
-                return refuse_systemd(cgroups_path, err);
         path = cgroups_path && *cgroups_path ? xstrdup(cgroups_path) : path_join(CGROUP_DEFAULT_PARENT, id);
         r = file_read(AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, &mountinfo, NULL, err);
         if (r >= 0)
@@ -300,13 +281,12 @@ int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err) {
         return r < 0 ? r : 0;
 }
 
-/* Version 1 counts 2 to 262144, version 2 counts 1 to 10000. */
-static long long weight_of(uint64_t shares) {
+uint64_t cgroup_weight(uint64_t shares) {
         if (shares < 2)
                 shares = 2;
         if (shares > 262144)
                 shares = 262144;
-        return 1 + (long long)((shares - 2) * 9999 / 262142);
+        return 1 + (shares - 2) * 9999 / 262142;
 }
 
 static int limit_bandwidth(char *const *folders, const OciCpu *cpu, Error *err) {
@@ -351,7 +331,8 @@ int cgroup_limit_cpu(char *const *folders, const OciCpu *cpu, char ***warnings, 
         if (cpu->shares.set && cpu->shares.value) {
                 r = set_number(folders, "cpu.shares", (long long)cpu->shares.value, err);
                 if (r == 0)
-                        r = set_number(folders, "cpu.weight", weight_of(cpu->shares.value), err);
+                        r = set_number(folders, "cpu.weight", (long long)cgroup_weight(cpu->shares.value),
+                                       err);
                 if (r < 0)
                         return r;
                 if (r == 0)

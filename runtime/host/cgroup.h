@@ -19,9 +19,9 @@
 
 /*
  * The folders (Strv, absolute) for linux.cgroupsPath (NULL: /carrel/<id>): absolute paths count from the root of each
- * hierarchy, relative ones from the cgroup this process is in. SYSTEMD: the path is "slice:prefix:name" for systemd.
+ * hierarchy, relative ones from the cgroup this process is in.
  */
-int cgroup_folders(const char *cgroups_path, const char *id, bool systemd, char ***ret, Error *err);
+int cgroup_folders(const char *cgroups_path, const char *id, char ***ret, Error *err);
 
 /* The same from the texts of /proc/self/mountinfo and /proc/self/cgroup. Hierarchies that are not mounted do not
  * count, whatever folders of their name there may be. */
@@ -35,6 +35,9 @@ int cgroup_make(const char *folder, Error *err);
 int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err);
 /* CPU may be NULL. What no mounted controller can do is returned as warnings (Strv). */
 int cgroup_limit_cpu(char *const *folders, const OciCpu *cpu, char ***warnings, Error *err);
+
+/* cpu.shares of version 1, 2 to 262144, as cpu.weight of version 2, 1 to 10000. */
+uint64_t cgroup_weight(uint64_t shares);
 
 /* Moves the calling process. */
 int cgroup_join(char *const *folders, Error *err);

@@ -10,7 +10,6 @@
 #include "runtime/plan/planner.h"
 
 #define CPU_PERIOD_DEFAULT 100000U /* microseconds; the kernel's */
-#define CPU_LIST_MAX       8192U   /* highest CPU number of any kernel */
 
 /* Measured: kernel 6.12 and a small init leave all but 46 MiB and 2 % (page structures) of guests of 128 MiB to 8 GiB.
  * The rest is for the agent and caches. */
@@ -37,10 +36,10 @@ static const char *next_number(const char *s, uint32_t *ret) {
         return s;
 }
 
-bool sizing_count_cpus(const char *list, uint32_t *ret) {
-        uint8_t seen[CPU_LIST_MAX / 8 + 1] = { 0 };
+bool sizing_cpu_mask(const char *list, uint8_t mask[CPU_MASK_BYTES], uint32_t *ret) {
         uint32_t count = 0;
 
+        memset(mask, 0, CPU_MASK_BYTES);
         while (*list) {
                 uint32_t first, last;
 
@@ -51,13 +50,19 @@ bool sizing_count_cpus(const char *list, uint32_t *ret) {
                 if (!list || last < first || (*list && *list != ',') || (*list == ',' && !list[1]))
                         return false;
                 for (uint32_t cpu = first; cpu <= last; cpu++) {
-                        count += !(seen[cpu / 8] >> cpu % 8 & 1U);
-                        seen[cpu / 8] |= (uint8_t)(1U << cpu % 8);
+                        count += !(mask[cpu / 8] >> cpu % 8 & 1U);
+                        mask[cpu / 8] |= (uint8_t)(1U << cpu % 8);
                 }
                 list += *list == ',';
         }
         *ret = count;
         return true;
+}
+
+bool sizing_count_cpus(const char *list, uint32_t *ret) {
+        uint8_t mask[CPU_MASK_BYTES];
+
+        return sizing_cpu_mask(list, mask, ret);
 }
 
 static uint64_t divide_up(uint64_t a, uint64_t b) {

@@ -30,3 +30,8 @@ uint64_t sizing_memory_limit(const OciResources *resources);
 
 /* Counts the CPUs of a list as the kernel writes it ("0-3,6"). False if it is none; *ret is 0 for "". */
 bool sizing_count_cpus(const char *list, uint32_t *ret);
+
+#define CPU_LIST_MAX   8192U /* highest CPU number of any kernel */
+#define CPU_MASK_BYTES (CPU_LIST_MAX / 8 + 1)
+/* The same as a mask: CPU n is bit n % 8 of byte n / 8. The mask is used up when it returns false. */
+bool sizing_cpu_mask(const char *list, uint8_t mask[CPU_MASK_BYTES], uint32_t *ret_count);

@@ -34,6 +34,7 @@ typedef struct Record {
         StrMap annotations;
         bool terminal;
         char **cgroups;       /* absolute folders */
+        char *scope;          /* systemd's unit for it; NULL: none */
         char **warnings;      /* of the plan */
         uint32_t vcpus;       /* of the machine */
         uint64_t memory;      /* its RAM, bytes */
