@@ -437,9 +437,11 @@ cgroup_value() {
 
 # take_pidfd SOCKET: waits for one message with one descriptor; shows what it says and which process it is of.
 take_pidfd() {
+        rm -f "$T/pidfd"
         python3 -IS -c '
 import re, socket, sys
 listener = socket.socket(socket.AF_UNIX)
+listener.settimeout(30)
 listener.bind(sys.argv[1])
 listener.listen()
 print("listening", flush=True)
@@ -447,9 +449,9 @@ connection, _ = listener.accept()
 payload, fds, _, _ = socket.recv_fds(connection, 4096, 4)
 assert len(fds) == 1, fds
 print(payload.decode(), *re.findall(r"^Pid:\t(-?\d+)$", open(f"/proc/self/fdinfo/{fds[0]}").read(), re.M))
-' "$1" >"$T/pidfd" 2>&1 &
+' "$1" >"$T/pidfd" 2>&1 3>&- &
         taker=$!
-        sleep_until 10 grep -q listening "$T/pidfd"
+        sleep_until 10 grep -qs listening "$T/pidfd"
 }
 
 @test "--pidfd-socket: create, run and exec send one" {
