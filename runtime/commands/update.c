@@ -274,6 +274,7 @@ static int run(const CommandCall *call, Error *err) {
         if (given->bandwidth)
                 strv_append(&update.plan.warnings, "--mem-bw-schema: " CACHE_REASON);
         show_warnings(update.plan.warnings, true);
+        keep_warnings(update.plan.warnings, update.container->entry->dir);
         return 0;
 }
 
