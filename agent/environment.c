@@ -40,9 +40,6 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-/* Where the agent keeps idmapped mounts for the child to bind. */
-#define SCRATCH "/run/carrel/idmapped"
-
 struct Environment {
         const OciSpec *spec;
         const Cgroup *cgroup;
@@ -83,7 +80,7 @@ int environment_new(const EnvironmentOptions *options, Environment **ret, Error 
         e->user = options->user;
         if (namespaces_clone_flags(spec->linux_, &e->clone_flags, err) < 0 ||
             seccomp_new(spec->linux_ ? spec->linux_->seccomp : NULL, &e->seccomp, err) < 0 ||
-            mount_plan_new(spec, SCRATCH, e->cgroup ? cgroup_path(e->cgroup) : NULL, &e->mounts, err) < 0 ||
+            mount_plan_new(spec, e->cgroup ? cgroup_path(e->cgroup) : NULL, &e->mounts, err) < 0 ||
             namespaces_set_personality(spec->linux_, err) < 0)
                 return -err->code;
         warn_unknown_capabilities(spec->process);

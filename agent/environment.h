@@ -7,7 +7,7 @@
  *
  * The order, and who does what in which namespaces (the "socket" is whatever agent and child talk over):
  *
- *   agent   environment_new()          checks and compiles; sets the agent's personality; makes idmapped mounts
+ *   agent   environment_new()          checks and compiles; sets the agent's personality
  *   agent   cgroup_new(), cgroup_apply()
  *   agent   clone3(environment_clone_flags() | CLONE_INTO_CGROUP | CLONE_PIDFD, without CLONE_VM)
  *   child   waits

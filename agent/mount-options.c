@@ -16,7 +16,6 @@ typedef enum OptionKind {
         OPTION_PROPAGATION,
         OPTION_BIND,
         OPTION_REMOUNT,
-        OPTION_IDMAP,
         OPTION_COPY_UP,
 } OptionKind;
 
@@ -85,8 +84,6 @@ static const Option option_table[] = {
         { "bind", OPTION_BIND, 0, 0, false },
         { "rbind", OPTION_BIND, 0, 0, true },
         { "remount", OPTION_REMOUNT, 0, 0, false },
-        { "idmap", OPTION_IDMAP, 0, 0, false },
-        { "ridmap", OPTION_IDMAP, 0, 0, true },
         { "tmpcopyup", OPTION_COPY_UP, 0, 0, false },
 };
 
@@ -128,10 +125,6 @@ static void apply_option(MountOptions *o, const Option *option) {
                 break;
         case OPTION_REMOUNT:
                 o->remount = true;
-                break;
-        case OPTION_IDMAP:
-                o->idmap = true;
-                o->ridmap = o->ridmap || option->recursive;
                 break;
         case OPTION_COPY_UP:
                 o->copy_up = true;

@@ -18,7 +18,6 @@ typedef struct MountOptions {
         bool propagation_recursive;
         bool bind, rbind; /* RBIND implies BIND */
         bool remount;
-        bool idmap, ridmap; /* RIDMAP implies IDMAP */
         bool copy_up;
         char **data; /* "key=value" or "key" for the file system: whatever is none of ours */
 } MountOptions;

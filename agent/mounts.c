@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "agent/copy-tree.h"
-#include "agent/idmap.h"
 #include "agent/mount-options.h"
 #include "agent/mount-point.h"
 #include "common/base/mem.h"
@@ -19,8 +18,7 @@
 typedef struct PlannedMount {
         const OciMount *mount;
         MountOptions options;
-        char *idmapped; /* where the agent has made the idmapped mount to bind; NULL: none */
-        int fd;         /* the mount, kept for its propagation; or -1 */
+        int fd; /* the mount, kept for its propagation; or -1 */
 } PlannedMount;
 
 struct MountPlan {
@@ -49,44 +47,10 @@ static int check_mount(const PlannedMount *m, Error *err) {
                 return error_set(err, EINVAL, "type: missing, and no bind mount is asked for");
         if (o->copy_up && (is_bind(m) || !streq(mount->type, "tmpfs")))
                 return error_set(err, EINVAL, "options: tmpcopyup is for tmpfs only");
-        if ((o->idmap || mount->n_uid_mappings > 0 || mount->n_gid_mappings > 0) && !is_bind(m))
-                return error_set(err, EINVAL, "options: only bind mounts can be idmapped");
         return 0;
 }
 
-/* The mappings of an idmapped mount: its own, or else those of the container. */
-static int make_idmapped(PlannedMount *m, size_t i, const OciSpec *spec, const char *scratch, Error *err) {
-        const OciMount *mount = m->mount;
-        const OciLinux *linux_ = spec->linux_;
-        bool own = mount->n_uid_mappings > 0 || mount->n_gid_mappings > 0;
-        Idmap map = {
-                .uids = mount->uid_mappings,
-                .n_uids = mount->n_uid_mappings,
-                .gids = mount->gid_mappings,
-                .n_gids = mount->n_gid_mappings,
-        };
-        cleanup_free char *path = xasprintf("%s/%zu", scratch, i);
-
-        if (!own && !m->options.idmap)
-                return 0;
-        if (!own && !oci_namespace(linux_, "user"))
-                return error_set(err, EINVAL,
-                                 "options: idmap takes uidMappings and gidMappings, or a user namespace");
-        if (!own)
-                map = (Idmap){
-                        .uids = linux_->uid_mappings,
-                        .n_uids = linux_->n_uid_mappings,
-                        .gids = linux_->gid_mappings,
-                        .n_gids = linux_->n_gid_mappings,
-                };
-        if (idmap_mount(&map, mount->source, m->options.rbind, m->options.ridmap, path, err) < 0)
-                return -err->code;
-        m->idmapped = TAKE_PTR(path);
-        return 0;
-}
-
-int mount_plan_new(const OciSpec *spec, const char *scratch, const char *cgroup, MountPlan **ret,
-                   Error *err) {
+int mount_plan_new(const OciSpec *spec, const char *cgroup, MountPlan **ret, Error *err) {
         cleanup(mount_plan_freep) MountPlan *plan = xnew(MountPlan, 1);
 
         plan->mounts = xnew(PlannedMount, spec->n_mounts);
@@ -100,7 +64,7 @@ int mount_plan_new(const OciSpec *spec, const char *scratch, const char *cgroup,
                 m->fd = -1;
                 plan->n_mounts++;
                 mount_options_parse(m->mount->options, &m->options);
-                if (check_mount(m, err) < 0 || make_idmapped(m, i, spec, scratch, err) < 0)
+                if (check_mount(m, err) < 0)
                         return error_prefix(err, "mounts[%zu] (%s)", i, m->mount->destination);
         }
         *ret = TAKE_PTR(plan);
@@ -112,7 +76,6 @@ MountPlan *mount_plan_free(MountPlan *plan) {
                 return NULL;
         for (size_t i = 0; i < plan->n_mounts; i++) {
                 mount_options_done(&plan->mounts[i].options);
-                free(plan->mounts[i].idmapped);
                 close_descriptor(&plan->mounts[i].fd);
         }
         free(plan->mounts);
@@ -234,14 +197,14 @@ int mount_new(const char *type, const char *source, unsigned long superblock, ch
 /* ---- making them, by the child ---- */
 
 static int new_bind(const MountPlan *plan, const PlannedMount *m, Error *err) {
-        const char *source = m->idmapped ? m->idmapped : m->mount->source;
+        const char *source = m->mount->source;
         int fd = mount_copy(AT_FDCWD, source, m->options.rbind, err);
 
         /* In a user namespace a mount cannot be had without those that cover parts of it. */
         if (fd == -EINVAL && plan->user_namespace)
                 fd = mount_copy(AT_FDCWD, source, true, err);
         if (fd < 0)
-                return error_prefix(err, "%s", m->mount->source);
+                return error_prefix(err, "%s", source);
         return fd;
 }
 

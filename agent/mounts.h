@@ -16,10 +16,9 @@
 
 typedef struct MountPlan MountPlan;
 
-/* By the agent. Idmapped mounts take privileges that the child may lack; they are made now, below the
- * folder SCRATCH, from where the child binds them. SPEC is borrowed. CGROUP: the folder to show for a
- * cgroup mount of a container without a cgroup namespace. */
-int mount_plan_new(const OciSpec *spec, const char *scratch, const char *cgroup, MountPlan **ret, Error *err);
+/* By the agent. SPEC is borrowed. CGROUP: the folder to show for a cgroup mount of a container without a cgroup
+ * namespace. */
+int mount_plan_new(const OciSpec *spec, const char *cgroup, MountPlan **ret, Error *err);
 MountPlan *mount_plan_free(MountPlan *plan);
 DEFINE_CLEANUP(MountPlan *, mount_plan_free);
 

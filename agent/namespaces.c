@@ -10,10 +10,10 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
-#include "agent/idmap.h"
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
+#include "common/oci/idmap.h"
 #include "common/base/str.h"
 #include "common/oci/names.h"
 

@@ -3,13 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/base/str.h"
+#include "shim/mapped-bind.h"
 
 static int make_target(const char *path, bool folder, Error *err) {
         int fd;
@@ -23,21 +29,105 @@ static int make_target(const char *path, bool folder, Error *err) {
         return 0;
 }
 
+/* ---- what is shared ---- */
+
+/* What only the kernel of the host can show. The planner knows it by its path, here it is known by what it is: a
+ * link may lead there. */
+static const struct {
+        unsigned long magic;
+        const char *why;
+} kernel_file_systems[] = {
+        { PROC_SUPER_MAGIC, SHARE_NO_PROC },      { SYSFS_MAGIC, SHARE_NO_SYS },
+        { CGROUP_SUPER_MAGIC, SHARE_NO_SYS },     { CGROUP2_SUPER_MAGIC, SHARE_NO_SYS },
+        { DEBUGFS_MAGIC, SHARE_NO_SYS },          { TRACEFS_MAGIC, SHARE_NO_SYS },
+        { DEVPTS_SUPER_MAGIC, SHARE_NO_DEVICES }, { HUGETLBFS_MAGIC, SHARE_NO_HUGE },
+};
+
+static const struct {
+        const char *path;
+        const char *why; /* NULL: may be shared */
+} kernel_folders[] = {
+        { "/proc", SHARE_NO_PROC },
+        { "/sys", SHARE_NO_SYS },
+        { "/dev/shm", NULL },
+        { "/dev", SHARE_NO_DEVICES },
+};
+
+static const char *refusal_of_file_system(unsigned long magic) {
+        for (size_t i = 0; i < ELEMENTS_OF(kernel_file_systems); i++)
+                if (kernel_file_systems[i].magic == magic)
+                        return kernel_file_systems[i].why;
+        return NULL;
+}
+
+/* A tmpfs in /sys/fs/cgroup, and devtmpfs, which calls itself one. */
+static const char *refusal_of_folder(const char *real) {
+        for (size_t i = 0; i < ELEMENTS_OF(kernel_folders); i++) {
+                const char *rest = str_after(real, kernel_folders[i].path);
+
+                if (rest && (!*rest || *rest == '/'))
+                        return kernel_folders[i].why;
+        }
+        return NULL;
+}
+
+static int check_source(const LaunchShare *share, int source, const char *link, const struct stat *st,
+                        Error *err) {
+        char real[PATH_MAX] = "";
+        const char *why = NULL;
+        struct statfs fs;
+
+        if (fstatfs(source, &fs) < 0 || readlink(link, real, sizeof(real) - 1) < 0)
+                return error_errno(err, "%s", share->source);
+        if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+                why = SHARE_NO_DEVICES;
+        if (!why)
+                why = refusal_of_file_system((unsigned long)fs.f_type);
+        if (!why)
+                why = refusal_of_folder(real);
+        if (why)
+                return error_set(err, ENOTSUP, "source %s: %s", share->source, why);
+        if (S_ISSOCK(st->st_mode) || S_ISFIFO(st->st_mode))
+                log_warning("source %s: %s", share->source,
+                            S_ISSOCK(st->st_mode) ? SHARE_SOCKET : SHARE_FIFO);
+        return 0;
+}
+
+static int bind_source(const LaunchShare *share, int source, const char *link, const char *target,
+                       Error *err) {
+        Idmap map = {
+                .uids = share->uid_mappings,
+                .n_uids = share->n_uid_mappings,
+                .gids = share->gid_mappings,
+                .n_gids = share->n_gid_mappings,
+        };
+
+        if (map.n_uids > 0)
+                return mapped_bind(&map, source, share->recursive, share->map_recursive, target, err);
+        if (mount(link, target, NULL, MS_BIND | (share->recursive ? MS_REC : 0), NULL) < 0)
+                return error_errno(err, "bind mount");
+        return 0;
+}
+
 static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
-        cleanup_free char *target = path_join(tree, share->target);
-        unsigned long recursive = share->recursive ? MS_REC : 0;
+        cleanup_free char *target = path_join(tree, share->target), *link = NULL;
+        cleanup_close int source = -1;
         struct stat st;
         int r;
 
         if (!path_is_normalized(target))
                 return error_set(err, EINVAL, "share target %s: not a plain path", share->target);
-        if (stat(share->source, &st) < 0)
+        source = open(share->source, O_PATH | O_CLOEXEC);
+        if (source < 0 || fstat(source, &st) < 0)
                 return error_errno(err, "%s", share->source);
-        r = make_target(target, S_ISDIR(st.st_mode), err);
+        link = xasprintf("/proc/self/fd/%d", source);
+        r = check_source(share, source, link, &st, err);
+        if (r >= 0)
+                r = make_target(target, S_ISDIR(st.st_mode), err);
         if (r < 0)
                 return r;
-        if (mount(share->source, target, NULL, MS_BIND | recursive, NULL) < 0)
-                return error_errno(err, "sharing %s with the guest: bind mount", share->source);
+        if (bind_source(share, source, link, target, err) < 0)
+                return error_prefix(err, "sharing %s with the guest", share->source);
         if (share->read_only && mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
                 return error_errno(err, "sharing %s with the guest: read-only remount", share->source);
         return 0;

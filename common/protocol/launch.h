@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/json.h"
+#include "common/oci/linux.h"
 
 /* Files of a container's state folder. */
 #define STATE_RECORD  "record.json"  /* written by the runtime at create */
@@ -51,11 +52,22 @@ enum {
 
 /* One mount into the shared tree. */
 typedef struct LaunchShare {
-        char *source;   /* absolute host path */
-        char *target;   /* below PRIVATE_SHARE: "rootfs", "mounts/0" */
-        bool recursive; /* with the mounts below it */
-        bool read_only; /* the host enforces it too */
+        char *source;                              /* absolute host path */
+        char *target;                              /* below PRIVATE_SHARE: "rootfs", "mounts/0" */
+        bool recursive;                            /* with the mounts below it */
+        bool read_only;                            /* the host enforces it too */
+        OciIdMapping *uid_mappings, *gid_mappings; /* of an idmapped mount */
+        size_t n_uid_mappings, n_gid_mappings;
+        bool map_recursive; /* the mounts below it are mapped too */
 } LaunchShare;
+
+/* Why something of the host is not shared: said by the planner of paths, and by the shim of what it finds there. */
+#define SHARE_NO_PROC    "/proc of the host cannot be shown inside a virtual machine"
+#define SHARE_NO_SYS     "/sys of the host cannot be shown inside a virtual machine"
+#define SHARE_NO_DEVICES "devices of the host do not exist inside a virtual machine"
+#define SHARE_NO_HUGE    "huge pages of the host cannot be used inside a virtual machine"
+#define SHARE_SOCKET     "a socket of the host cannot be connected to from inside a virtual machine"
+#define SHARE_FIFO       "a named pipe leads to nobody outside of the virtual machine"
 
 typedef struct LaunchPlan {
         char *id;

@@ -157,7 +157,7 @@ static void write_linux(JsonWriter *w) {
         write_enabled(w, "selinux", false);
         write_enabled(w, "intelRdt", false);
         begin(w, "mountExtensions");
-        write_enabled(w, "idmap", false);
+        write_enabled(w, "idmap", true);
         json_end_object(w);
         json_end_object(w);
 }

@@ -41,16 +41,15 @@ static const SpecialBind special_binds[] = {
         { "/sys/fs/cgroup/unified", false, VERDICT_NOTE, "cgroup", "the guest's own cgroups are mounted" },
         { "/sys", false, VERDICT_WARN, "sysfs",
           "the guest's own /sys is mounted; it shows the virtual machine" },
-        { "/sys", true, VERDICT_REFUSE, NULL, "/sys of the host cannot be shown inside a virtual machine" },
+        { "/sys", true, VERDICT_REFUSE, NULL, SHARE_NO_SYS },
         { "/proc", false, VERDICT_WARN, "proc",
           "the guest's own /proc is mounted; it shows the container's processes only" },
-        { "/proc", true, VERDICT_REFUSE, NULL, "/proc of the host cannot be shown inside a virtual machine" },
+        { "/proc", true, VERDICT_REFUSE, NULL, SHARE_NO_PROC },
         { "/dev/mqueue", false, VERDICT_WARN, "mqueue",
           "message queues are the guest's own; they are not shared with the host" },
         { "/dev/shm", true, VERDICT_NOTE, NULL, NULL },
-        { "/dev/hugepages", true, VERDICT_REFUSE, NULL,
-          "huge pages of the host cannot be used inside a virtual machine" },
-        { "/dev", true, VERDICT_REFUSE, NULL, "devices of the host do not exist inside a virtual machine" },
+        { "/dev/hugepages", true, VERDICT_REFUSE, NULL, SHARE_NO_HUGE },
+        { "/dev", true, VERDICT_REFUSE, NULL, SHARE_NO_DEVICES },
 };
 
 static const SpecialBind *find_special(const char *source) {
@@ -66,10 +65,7 @@ static const SpecialBind *find_special(const char *source) {
 /* The same for binds that are told by other marks than their source. */
 #define WHY_HOST_SHM "shared memory is the guest's own; it is not shared with the host"
 #define WHY_SHM      "shared memory is a tmpfs of the guest, as large as half of its memory"
-#define WHY_MAPPED                                                                                           \
-        "ids cannot be mapped on the way into a virtual machine; leave out uidMappings, gidMappings and "    \
-        "idmap"
-#define WHY_SOCKET "a socket of the host cannot be connected to from inside a virtual machine"
+#define WHY_MAPPED   "ids can be mapped of files of the host only; leave out uidMappings, gidMappings and idmap"
 
 /* ---- file systems ---- */
 
@@ -130,12 +126,14 @@ static bool is_bind_word(const char *option) {
                 option);
 }
 
-/* Options for the guest: without labels, and without what is said of binds when the mount is none any more. */
+/* Options for the guest: without labels and id mappings, which the host sees to, and without what is said of binds
+ * when the mount is none any more. */
 static Json *guest_options(const OciMount *m, bool replaced) {
         Json *options = json_new_array();
 
         STRV_FOR_EACH (option, m->options)
-                if (!is_label_option(*option) && !(replaced && is_bind_word(*option)))
+                if (!is_label_option(*option) && !word_in("idmap ridmap", *option) &&
+                    !(replaced && is_bind_word(*option)))
                         json_append(options, json_new_string(*option));
         return options;
 }
@@ -159,7 +157,41 @@ static void replace(Work *w, const char *type) {
         json_set(w->guest, "options", options);
 }
 
-static void add_share(Work *w, char *source) {
+static bool is_mapped(const OciMount *m) {
+        return m->n_uid_mappings > 0 || m->n_gid_mappings > 0 || has_option(m, "idmap") ||
+               has_option(m, "ridmap");
+}
+
+static OciIdMapping *copy_mappings(const OciIdMapping *mappings, size_t n) {
+        OciIdMapping *copy = xnew(OciIdMapping, n);
+
+        memcpy(copy, mappings, n * sizeof(*copy));
+        return copy;
+}
+
+/* The mappings of an idmapped mount: its own, or else those of the container. */
+static int map_share(const Work *w, LaunchShare *share, Error *err) {
+        const OciMount *m = w->mount;
+        const OciLinux *l = w->p->spec->linux_;
+        bool own = m->n_uid_mappings > 0 || m->n_gid_mappings > 0;
+
+        if (own && (m->n_uid_mappings == 0 || m->n_gid_mappings == 0))
+                return error_set(err, EINVAL, "%s: uidMappings and gidMappings go together", w->at);
+        if (!own && !oci_namespace(l, "user"))
+                return error_set(err, EINVAL,
+                                 "%s: options: idmap takes uidMappings and gidMappings, or a user namespace",
+                                 w->at);
+        share->n_uid_mappings = own ? m->n_uid_mappings : l->n_uid_mappings;
+        share->n_gid_mappings = own ? m->n_gid_mappings : l->n_gid_mappings;
+        share->uid_mappings = copy_mappings(own ? m->uid_mappings : l->uid_mappings, share->n_uid_mappings);
+        share->gid_mappings = copy_mappings(own ? m->gid_mappings : l->gid_mappings, share->n_gid_mappings);
+        share->map_recursive = has_option(m, "ridmap");
+        json_set(w->guest, "uidMappings", NULL);
+        json_set(w->guest, "gidMappings", NULL);
+        return 0;
+}
+
+static int add_share(Work *w, char *source, Error *err) {
         LaunchPlan *launch = &w->p->plan->launch;
         size_t n = launch->n_shares - 1; /* the first is the root */
         cleanup_free char *inside = xasprintf(GUEST_SHARE_MOUNT, n);
@@ -173,6 +205,7 @@ static void add_share(Work *w, char *source) {
         };
         json_set(w->guest, "source", json_new_string(inside));
         json_set(w->guest, "options", guest_options(w->mount, false));
+        return is_mapped(w->mount) ? map_share(w, &launch->shares[launch->n_shares - 1], err) : 0;
 }
 
 /* A source the shared tree cannot carry. 1: done with; 0: it is an ordinary one. */
@@ -213,21 +246,19 @@ static int plan_bind(Work *w, Error *err) {
 
         if (!m->source || !*m->source)
                 return error_set(err, EINVAL, "%s: source: missing", w->at);
-        if (m->n_uid_mappings > 0 || m->n_gid_mappings > 0 || has_option(m, "idmap") ||
-            has_option(m, "ridmap"))
-                return error_set(err, ENOTSUP, "%s: " WHY_MAPPED, w->at);
         path = *m->source == '/' ? xstrdup(m->source) : path_join(w->p->request->bundle, m->source);
         source = path_normalize(path); /* for a look at it: links may make ".." mean something else */
         shown = str_printable(source, strlen(source), SHOWN_MAX);
         r = special_bind(w, source, err);
+        if (r > 0 && is_mapped(m))
+                return error_set(err, ENOTSUP, "%s: " WHY_MAPPED, w->at);
         if (r != 0)
                 return r;
         if (str_ends_with(source, ".sock") || str_ends_with(source, ".socket"))
-                planner_warn(w->p, "%s: source %s: " WHY_SOCKET, w->at, shown);
+                planner_warn(w->p, "%s: source %s: " SHARE_SOCKET, w->at, shown);
         if (w->p->plan->launch.n_shares > SHARES_MAX)
                 return error_set(err, E2BIG, "%s: more than %u binds", w->at, SHARES_MAX);
-        add_share(w, TAKE_PTR(path));
-        return 0;
+        return add_share(w, TAKE_PTR(path), err);
 }
 
 static int plan_mount(Work *w, Error *err) {
@@ -236,6 +267,8 @@ static int plan_mount(Work *w, Error *err) {
 
         if (is_bind(m))
                 return plan_bind(w, err);
+        if (is_mapped(m))
+                return error_set(err, ENOTSUP, "%s: " WHY_MAPPED, w->at);
         if (!m->type || !*m->type)
                 return error_set(err, EINVAL, "%s: type: missing", w->at);
         if (!word_in(guest_types, m->type)) {
@@ -289,10 +322,11 @@ static void describe(StrBuf *out, const char *what, Verdict verdict, const char 
 }
 
 void mounts_describe(StrBuf *out) {
-        describe(out, "bind with `uidMappings`, `gidMappings` or `idmap`", VERDICT_REFUSE, WHY_MAPPED);
+        describe(out, "`uidMappings`, `gidMappings` or `idmap` of anything but a bind of files of the host",
+                 VERDICT_REFUSE, WHY_MAPPED);
         describe(out, "bind of `/dev/shm` onto `/dev/shm`", VERDICT_WARN, WHY_HOST_SHM);
         describe(out, "bind of anything else onto `/dev/shm`", VERDICT_NOTE, WHY_SHM);
-        describe(out, "bind of `*.sock`, `*.socket`", VERDICT_WARN, WHY_SOCKET);
+        describe(out, "bind of `*.sock`, `*.socket`", VERDICT_WARN, SHARE_SOCKET);
         for (size_t i = 0; i < ELEMENTS_OF(special_binds); i++)
                 if (special_binds[i].why)
                         strbuf_printf(out, "| bind of `%s`%s | %s | %s |\n", special_binds[i].path,

@@ -110,6 +110,43 @@ CASES
         assert_refused '/no/such/folder' create "$CT"
 }
 
+@test "links to what only the host's kernel can show are refused as that is itself" {
+        local target why
+        while read -r target why; do
+                ln -sfn "$target" "$T/link"
+                edit '.mounts[7] = {destination: "/data", type: "bind", source: $path, options: ["rbind"]}' --arg path "$T/link"
+                assert_refused "^carrel: source $T/link: $why of the host" create "$CT"
+        done <<<'/proc /proc
+/proc/self/net /proc
+/sys /sys
+/sys/fs/cgroup /sys
+/dev devices
+/dev/pts devices
+/dev/zero devices'
+        # elsewhere than usual
+        mkdir "$T/elsewhere"
+        mount -t proc proc "$T/elsewhere"
+        edit '.mounts[7].source = $path' --arg path "$T/elsewhere/sys"
+        run_carrel create "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *"source $T/elsewhere/sys: /proc of the host"* ]] || fail "$stderr"
+        umount "$T/elsewhere"
+        assert_clean
+}
+
+@test "sockets and named pipes are warned about, whatever they are called" {
+        mkfifo "$T/fifo"
+        python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$T/plug"
+        mount_entry "{\"destination\": \"/one\", \"type\": \"bind\", \"source\": \"$T/fifo\", \"options\": [\"bind\"]}"
+        mount_entry "{\"destination\": \"/two\", \"type\": \"bind\", \"source\": \"$T/plug\", \"options\": [\"bind\"]}"
+        carrel_detached create "$CT"
+        assert_equal "$(jq -s -r '.[] | select(.level == "warning") | .msg' "$ROOT/$CT/shim.log")" \
+                "source $T/fifo: a named pipe leads to nobody outside of the virtual machine
+source $T/plug: a socket of the host cannot be connected to from inside a virtual machine"
+        carrel delete --force "$CT"
+        assert_clean
+}
+
 @test "ids that are none" {
         local id
         for id in '' . .. a/b ../x /abs 'a b' $'a\nb' $'a\x01' $'\xff\xfe' "$(printf 'x%.0s' $(seq 1025))" "$(printf "x%.0s" $(seq 256))"; do

@@ -199,18 +199,6 @@ shared'
         refuses 'mounts[7] (/x): type: missing, and no bind mount is asked for'
 }
 
-@test "idmapped binds" {
-        mkdir -p "$T/mapped"
-        touch "$T/mapped/file"
-        chown 10:20 "$T/mapped/file"
-        edit '.mounts += [{destination: "/mapped", type: "bind", source: $path, options: ["bind", "idmap"],
-                uidMappings: [{containerID: 0, hostID: 1000, size: 100}], gidMappings: [{containerID: 0, hostID: 2000, size: 100}]}]' \
-                --arg path "$T/mapped"
-        prints 'stat -c "%u %g" /mapped/file' '1010 2020'
-        edit '.mounts[7] |= del(.uidMappings, .gidMappings)'
-        refuses 'mounts[7] (/mapped): options: idmap takes uidMappings and gidMappings, or a user namespace'
-}
-
 # ---- root, hidden paths, devices ----
 
 @test "a read-only root, and folders mounted into it" {

@@ -5,10 +5,10 @@
 #include <linux/sched.h>
 #include <string.h>
 
-#include "agent/idmap.h"
 #include "agent/namespaces.h"
 #include "common/base/cleanup.h"
 #include "common/base/str.h"
+#include "common/oci/idmap.h"
 
 static void test_flags(void **state) {
         char pid[] = "pid", network[] = "network", cgroup[] = "cgroup", user[] = "user", time_[] = "time";

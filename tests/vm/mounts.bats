@@ -218,3 +218,45 @@ section() {
         # binds that ask for it are shared, in the container of the other tests
         [[ $(section mountinfo | awk '$5 == "/shared" { print $7 }') = shared:* ]] || fail "$(section mountinfo)"
 }
+
+@test "idmapped binds: the host maps, with the container's user namespace or without" {
+        make_bundle sh -c 'stat -c "%u %g" /mapped/file /own/file /plain/file; touch /mapped/new || echo cannot; id -u'
+        mkdir -p "$T/mapped"
+        echo x >"$T/mapped/file"
+        chown 10:20 "$T/mapped" "$T/mapped/file"
+        edit '.process.user = {uid: 1010, gid: 2020} | .mounts += [
+                {destination: "/mapped", type: "bind", source: $path, options: ["bind", "idmap"],
+                 uidMappings: [{containerID: 0, hostID: 1000, size: 100}], gidMappings: [{containerID: 0, hostID: 2000, size: 100}]},
+                {destination: "/own", type: "bind", source: $path, options: ["rbind", "ro", "ridmap"],
+                 uidMappings: [{containerID: 10, hostID: 77, size: 1}], gidMappings: [{containerID: 20, hostID: 78, size: 1}]},
+                {destination: "/plain", type: "bind", source: $path, options: ["bind"]}]' --arg path "$T/mapped"
+        run_carrel run "$CT"
+        assert_equal "$output" $'1010 2020\n77 78\n10 20\n1010'
+        # what it made belongs to whom it would there
+        assert_equal "$(stat -c '%u %g' "$T/mapped/new")" '10 20'
+
+        args sh -c 'stat -c "%u %g" /mapped/file; touch /mapped/two; stat -c "%u %g" /mapped/two'
+        chown 0:0 "$T/mapped" "$T/mapped/file"
+        chown -R 100000:100000 rootfs
+        edit '.process.user = {uid: 0, gid: 0} | .linux.namespaces += [{type: "user"}]
+                | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+                | .mounts = [.mounts[] | select(.destination != "/own" and .destination != "/plain") | del(.uidMappings, .gidMappings)]'
+        run_carrel run "$CT"
+        assert_equal "$output" $'0 0\n0 0'
+        assert_equal "$(stat -c '%u %g' "$T/mapped/two")" '0 0'
+        assert_clean
+}
+
+@test "a file system that cannot be idmapped is refused in words" {
+        make_bundle true
+        mkdir -p "$T/ram"
+        mount -t ramfs ramfs "$T/ram"
+        edit '.mounts += [{destination: "/mapped", type: "bind", source: $path, options: ["bind", "idmap"],
+                uidMappings: [{containerID: 0, hostID: 1000, size: 100}], gidMappings: [{containerID: 0, hostID: 2000, size: 100}]}]' \
+                --arg path "$T/ram"
+        run_carrel run "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *"sharing $T/ram with the guest: its file system cannot be idmapped"* ]] || fail "$stderr"
+        umount "$T/ram"
+        assert_clean
+}
