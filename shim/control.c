@@ -241,6 +241,10 @@ static void handle_start(Connection *connection, const Frame *frame) {
                                : "cannot start a container that has stopped");
                 return;
         }
+        if (session_write_status(session, &error) < 0) {
+                channel_send_error(connection->channel, frame->seq, &error);
+                return;
+        }
         session->status.timeline.start = timeline_now(session->plan);
         session_set_state(session, SESSION_STARTING);
         if (network_apply(session->network, &config, &error) < 0) {

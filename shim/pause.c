@@ -62,8 +62,11 @@ static void answer(Pause *pause, const Error *error) {
 }
 
 static void set_paused(Session *session, bool paused) {
+        cleanup_error Error error = { 0 };
+
         session->paused = paused;
-        session_set_state(session, session->state);
+        if (session_write_status(session, &error) < 0)
+                log_error("%s", error.message);
 }
 
 /* ---- going on ---- */
@@ -171,6 +174,8 @@ void pause_request(Pause *pause, bool paused, PauseFn fn, void *user, uint32_t t
                               session->state == SESSION_STARTING ? "started"
                               : pause->wanted                    ? "paused"
                                                                  : "resumed");
+        if (r >= 0)
+                r = session_write_status(session, &error);
         if (r < 0) {
                 fn(&error, user, tag);
                 return;

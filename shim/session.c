@@ -47,22 +47,33 @@ static const char *const status_words[_SESSION_STATE_MAX] = {
 
 /* ---- state ---- */
 
-static void write_status(Session *session) {
-        cleanup_error Error error = { 0 };
+int session_write_status(Session *session, Error *err) {
         cleanup_free char *text = NULL;
 
         free(session->status.status);
         session->status.status = xstrdup(session->paused ? "paused" : status_words[session->state]);
         session->status.exit_status = session->exit_status;
         text = json_to_text(shim_status_fields, &session->status, true);
-        if (file_write_atomic(session->state_dir, STATE_STATUS, text, strlen(text), 0600, &error) < 0)
-                log_error("%s", error.message);
+        if (file_write_atomic(session->state_dir, STATE_STATUS, text, strlen(text), 0600, err) < 0)
+                return error_prefix(err, "state folder %s", session->plan->state_dir);
+        return 0;
 }
 
 void session_set_state(Session *session, SessionState state) {
+        SessionState before = session->state;
+        cleanup_error Error error = { 0 };
+
         session->state = state;
-        if (state != SESSION_CREATING && state != SESSION_STARTING)
-                write_status(session);
+        if (state == SESSION_CREATING || state == SESSION_STARTING ||
+            session_write_status(session, &error) >= 0)
+                return;
+        if (state == SESSION_CREATED || state == SESSION_RUNNING) {
+                /* nobody would believe it */
+                session->state = before;
+                session_fail(session, error.message);
+        } else {
+                log_error("%s", error.message);
+        }
 }
 
 /* ---- ends ---- */
@@ -216,7 +227,8 @@ static void on_create_answer(const Frame *reply, const Error *error, void *user,
         }
         session->status.timeline.created = timeline_now(session->plan);
         session_set_state(session, SESSION_CREATED);
-        answer_boss(session, reply, NULL);
+        if (session->state == SESSION_CREATED)
+                answer_boss(session, reply, NULL);
 }
 
 static int open_stdio(Session *session, Error *err) {
@@ -274,7 +286,7 @@ void session_started(Session *session, const Frame *reply, const Error *error) {
         }
         session->status.timeline.started = timeline_now(session->plan);
         session_set_state(session, SESSION_RUNNING);
-        if (stdio_open_input(session->stdio, &failed) < 0)
+        if (session->state == SESSION_RUNNING && stdio_open_input(session->stdio, &failed) < 0)
                 session_fail(session, failed.message);
 }
 
@@ -533,9 +545,10 @@ static int bring_up(Session *session, Error *err) {
                 r = share_release(session->plan, err);
         if (r >= 0)
                 r = sandbox_enter(err);
+        if (r >= 0)
+                r = session_write_status(session, err);
         if (r < 0)
                 return r;
-        write_status(session);
         loop_add_timer(session->loop, session->plan->boot_timeout_ms * 1000, on_boot_timeout, session,
                        &session->boot_timer);
         channel_send_json(session->boss, FRAME_EVENT, 0, event_message_fields, &launched);

@@ -71,7 +71,11 @@ void session_fail(Session *session, const char *why);
 /* The agent's answer to START: ERROR is NULL when the program runs. */
 void session_started(Session *session, const Frame *reply, const Error *error);
 
-/* Sets the state and tells the world (status.json). */
+/* Tells the world the state as it is (status.json). What is about to change it does so first: when there is no room for
+ * the news, all stays as it is. */
+int session_write_status(Session *session, Error *err);
+
+/* Sets the state and tells the world. When a container that is created or runs cannot be told of, it ends. */
 void session_set_state(Session *session, SessionState state);
 
 /* The container is ended without asking the guest: SIGKILL for one that does not react, or an orphan. */

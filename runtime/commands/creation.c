@@ -229,11 +229,17 @@ static int make_cgroups(Creation *c, Error *err) {
         if (r >= 0)
                 r = journal_add_paths(c->made.container->entry->dir, "cgroup", c->cgroups, err);
         if (r < 0)
-                return r;
+                return error_prefix(err, "state folder %s", c->state_dir);
         STRV_FOR_EACH (folder, c->cgroups)
                 if (cgroup_make(*folder, err) < 0)
                         return -err->code;
         return cgroup_limit_memory(c->cgroups, c->plan->host_memory_bytes, err);
+}
+
+static int write_record(const Container *container, Error *err) {
+        return record_write(container->entry->dir, container->record, err) < 0
+                       ? error_prefix(err, "state folder %s", container->entry->path)
+                       : 0;
 }
 
 static int make_state(Creation *c, Error *err) {
@@ -248,11 +254,12 @@ static int make_state(Creation *c, Error *err) {
         c->made.container = container;
         container->record = make_record(c);
         container->status = OCI_CREATING;
-        r = record_write(container->entry->dir, container->record, err);
-        if (r >= 0)
-                r = file_write_atomic(container->entry->dir, STATE_CONFIG, c->bundle.text,
-                                      c->bundle.text_length, 0600, err);
-        return r < 0 ? r : make_cgroups(c, err);
+        r = write_record(container, err);
+        if (r < 0)
+                return r;
+        r = file_write_atomic(container->entry->dir, STATE_CONFIG, c->bundle.text, c->bundle.text_length,
+                              0600, err);
+        return r < 0 ? error_prefix(err, "state folder %s", container->entry->path) : make_cgroups(c, err);
 }
 
 /* ---- the shim ---- */
@@ -300,7 +307,7 @@ static int launch_shim(Creation *c, Error *err) {
                 error_clear(err);
                 return 0;
         }
-        return r < 0 ? r : record_write(c->made.container->entry->dir, record, err);
+        return r < 0 ? r : write_record(c->made.container, err);
 }
 
 /* The shim has gone without a word: its log knows more. */
@@ -368,7 +375,7 @@ static int bring_up(Creation *c, Error *err) {
         /* from here on the shim's word says whether there is a container, and its end without us undoes all */
         c->made.container->record->complete = true;
         if (r >= 0)
-                r = record_write(c->made.container->entry->dir, c->made.container->record, err);
+                r = write_record(c->made.container, err);
         if (r < 0)
                 return r;
         r = client_request(c->made.shim.boss, FRAME_CREATE, NULL, NULL, timeout, &reply, err);
@@ -411,7 +418,7 @@ static int complete(Creation *c, Error *err) {
                 r = engine_socket_send(c->pidfd_socket, c->made.shim.pidfd, PIDFD_NAME_INIT, err);
         if (r < 0)
                 return r;
-        r = record_write(container->entry->dir, container->record, err);
+        r = write_record(container, err);
         if (r >= 0)
                 r = container_refresh(container, err);
         if (r >= 0 && options->pid_file)

@@ -262,6 +262,55 @@ source $T/plug: a socket of the host cannot be connected to from inside a virtua
         assert_clean
 }
 
+# fill [BYTES]: nothing more fits into the state folder, or only so much.
+fill() {
+        head -c 10M /dev/zero >"$ROOT/ballast" 2>/dev/null || true
+        if [ "${1-0}" -gt 0 ]; then truncate -s "-$1" "$ROOT/ballast"; fi
+}
+
+@test "a state folder with room for a part of what is written: no container, and the folder is named" {
+        local room
+        mkdir -p "$ROOT"
+        mount -t tmpfs -o size=1m full "$ROOT"
+        for room in 4096 8192 12288 16384 20480; do
+                fill "$room"
+                run_carrel create "$CT"
+                rm -f "$ROOT/ballast"
+                if [ "$status" -eq 0 ]; then
+                        carrel delete --force "$CT"
+                        continue
+                fi
+                assert_one_line_error
+                [[ $stderr = *"$ROOT"*"o space left"* ]] || fail "$room: $stderr"
+                assert_equal "$(ls -I '~lock' "$ROOT")" ''
+        done
+        umount "$ROOT"
+        assert_clean
+}
+
+@test "the state folder is full when a container starts: it stays created, and starts when there is room" {
+        args sleep 30
+        mkdir -p "$ROOT"
+        mount -t tmpfs -o size=1m full "$ROOT"
+        carrel_detached create "$CT"
+        fill
+        run_carrel start "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *"state folder $ROOT/$CT: status.json: "*"o space left"* ]] || fail "$stderr"
+        assert_equal "$(carrel state "$CT" | jq -r .status)" created
+        rm "$ROOT/ballast"
+        carrel start "$CT"
+        assert_equal "$(carrel state "$CT" | jq -r .status)" running
+        fill
+        run_carrel pause "$CT"
+        assert_equal "$status" 1
+        assert_equal "$(carrel state "$CT" | jq -r .status)" running
+        carrel delete --force "$CT"
+        rm "$ROOT/ballast"
+        umount "$ROOT"
+        assert_clean
+}
+
 @test "the state folder is read-only, or a file" {
         mkdir -p "$ROOT"
         mount -t tmpfs -o ro none "$ROOT"
