@@ -73,19 +73,23 @@ static void on_words(LoopSource *source, int fd, uint32_t events, void *user) {
         read_words(user);
 }
 
-/* "QEMU ended with status 1: <last lines>". Owned by the caller. */
+/* "QEMU ended with exit status 1: <last lines>". Owned by the caller. */
 static char *describe_end(Child *child, int status) {
         cleanup_strv char **lines = NULL;
         cleanup_free char *joined = NULL, *clean = NULL, *how = NULL;
+        const char *words;
 
         while (child->words_source && read_words(child))
                 ;
-        /* QEMU runs with -no-reboot: this is how it ends when the guest panics, resets or powers off */
-        if (child == &child->vm->qemu && status == 0)
+        words = child->words.data ? child->words.data : "";
+        /* QEMU runs with -no-reboot: this is how it ends when the guest panics, resets or powers off, but also when
+         * it is asked to with a signal, of which it says so */
+        if (child == &child->vm->qemu && status == 0 && !strstr(words, "terminating on signal"))
                 return xstrdup("the virtual machine has switched itself off");
         how = WIFSIGNALED(status) ? xasprintf("was killed by signal %d", WTERMSIG(status))
+              : status == 0       ? xstrdup("ended")
                                   : xasprintf("ended with exit status %d", WEXITSTATUS(status));
-        lines = strv_split(child->words.data ? child->words.data : "", "\r\n");
+        lines = strv_split(words, "\r\n");
         joined = strv_join(lines, " | ");
         clean = str_printable(joined, strlen(joined), LAST_WORDS_MAX);
         return *clean ? xasprintf("%s %s: %s", child->name, how, clean)

@@ -91,6 +91,22 @@ ended() {
         done
 }
 
+@test "SIGTERM to QEMU or virtiofsd: the words say which of them has ended, and of what" {
+        local victim words
+        while read -r victim words; do
+                start_carrel run "$CT"
+                wait_status "$CT" running
+                pids_of "$victim" | xargs kill -TERM
+                reap
+                [ "$R" -ne 0 ]
+                grep -Eq "$words" "$T/err" || fail "$(cat "$T/err")"
+                assert_clean
+        done <<<'qemu-system QEMU ended: .*terminating on signal 15
+virtiofsd virtiofsd (ended|was killed by signal 15)'
+        run cat "$T/err"
+        refute_output --partial 'exit status 0'
+}
+
 @test "SIGKILL to the monitor of a detached container: stopped, deletable" {
         carrel_detached run -d "$CT"
         kill -KILL "$(carrel state "$CT" | jq .pid)"
