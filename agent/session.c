@@ -158,8 +158,23 @@ static void on_process_running(Process *process, void *user) {
         process->seq = 0;
 }
 
+/* It has ended without a word, before its program ran: ERROR says what is known. */
+static void answer_end(Session *session, Process *process, const Error *error) {
+        cleanup_error Error killed = { 0 };
+
+        if (read_oom_kills(session) > 0)
+                error_set(&killed, ENOMEM,
+                          "linux.resources.memory.limit: %s was OOM-killed while it was set up (memory limit "
+                          "too low?)",
+                          process->number == PROCESS_INIT ? "container init" : "the process");
+        answer_error(session, &process->seq, killed.code ? &killed : error);
+}
+
 static void on_process_failed(Process *process, const Error *error, void *user) {
-        answer_error(user, &process->seq, error);
+        if (process->handshake < 0)
+                answer_end(user, process, error);
+        else
+                answer_error(user, &process->seq, error);
 }
 
 static void on_process_exited(Process *process, void *user) {
@@ -168,7 +183,7 @@ static void on_process_exited(Process *process, void *user) {
 
         if (process->seq) { /* asked to run its program, and killed before it did */
                 error_set(&error, EIO, "the process ended before its program ran");
-                answer_error(session, &process->seq, &error);
+                answer_end(session, process, &error);
         }
         if (process->number == PROCESS_INIT)
                 session_kill_all(session);

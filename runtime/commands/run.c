@@ -3,6 +3,7 @@
 /* create, start, wait, delete in one: for people, and for engines that wait themselves. */
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "runtime/commands/creation.h"
 #include "runtime/commands/foreground.h"
 #include "runtime/commands/timeline.h"
+#include "runtime/commands/warning.h"
 
 typedef struct Options {
         CreateOptions create;
@@ -57,6 +59,14 @@ static void tell_end(const CommandCall *call, const ShimStatus *shim, int status
                 *call->error_status = status;
 }
 
+static void tell_of_memory(const Container *container) {
+        cleanup_strv char **warnings = NULL;
+
+        strv_append(&warnings, "the container was killed for lack of memory (linux.resources.memory.limit)");
+        show_warnings(warnings, true);
+        keep_warnings(warnings, container->entry->dir);
+}
+
 static int run_foreground(const CommandCall *call, Created *made, Error *err) {
         const Options *given = call->options;
         Container *container = made->container;
@@ -70,6 +80,8 @@ static int run_foreground(const CommandCall *call, Created *made, Error *err) {
                 timeline_print(&container->shim, stderr);
         if (status >= 0)
                 tell_end(call, &container->shim, status, err);
+        if (status == 128 + SIGKILL && container->shim.oom_killed && !err->code)
+                tell_of_memory(container);
         if (!given->keep && container_destroy(container, false, &failed) < 0 && !err->code)
                 error_move(err, &failed);
         return err->code ? -err->code : status;

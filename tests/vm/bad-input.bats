@@ -57,3 +57,14 @@ QEMU
         configure "{\"qemu\": \"$T/qemu\"}"
         assert_refused 'no-such-option' create "$CT"
 }
+
+@test "a memory limit too low to set a container up in, or to run its program in: said in one line" {
+        edit '.linux.resources.memory = {limit: 4096}'
+        assert_refused 'linux.resources.memory.limit: container init was OOM-killed while it was set up' run "$CT"
+        script 'x=x; while :; do x=$x$x; done'
+        edit '.linux.resources.memory = {limit: 16777216, swap: 16777216}'
+        run_carrel run "$CT"
+        assert_equal "$status" 137
+        assert_equal "$(grep -c 'killed for lack of memory (linux.resources.memory.limit)' <<<"$stderr")" 1
+        assert_clean
+}
