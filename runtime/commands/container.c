@@ -134,6 +134,10 @@ int container_spec(const Container *container, OciSpec **ret, Error *err) {
         return r < 0 ? error_prefix(err, "state of container %s: %s", container->entry->id, STATE_CONFIG) : 0;
 }
 
+int container_check_answer(int r, Error *err) {
+        return r == -ECONNRESET ? oci_error_not_running(err) : r;
+}
+
 int container_open_shim(const Container *container, Error *err) {
         return process_open((pid_t)container->record->pid, container->record->pid_start, err);
 }

@@ -40,6 +40,9 @@ char *container_state_text(const Container *container, bool hook);
 int container_spec(const Container *container, OciSpec **ret, Error *err);
 int container_spec_tree(const Container *container, Json **ret, Error *err);
 
+/* R is the result of a request to the shim: one that has hung up means that the container has ended meanwhile. */
+int container_check_answer(int r, Error *err);
+
 /* A pidfd of the shim; ESRCH when it is gone. */
 int container_open_shim(const Container *container, Error *err);
 

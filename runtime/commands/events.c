@@ -117,7 +117,7 @@ static int show_once(Client *client, const char *id, Error *err) {
         Frame reply;
         int r = client_request(client, FRAME_STATS, NULL, NULL, STATS_TIMEOUT_MS, &reply, err);
 
-        return r < 0 ? r : print_stats(id, &reply, err);
+        return r < 0 ? container_check_answer(r, err) : print_stats(id, &reply, err);
 }
 
 /* ---- following ---- */

@@ -15,7 +15,7 @@ static int ask(const CommandCall *call, OciOperation operation, uint16_t type, E
                 r = client_connect(container->entry->dir, &client, err);
         if (r >= 0)
                 r = client_request(client, type, NULL, NULL, TIMEOUT_MS, &reply, err);
-        return r;
+        return container_check_answer(r, err);
 }
 
 static int run_pause(const CommandCall *call, Error *err) {

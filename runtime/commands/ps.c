@@ -216,6 +216,7 @@ static int show_guest(const Container *container, bool json, Error *err) {
         r = client_connect(container->entry->dir, &client, err);
         if (r >= 0)
                 r = client_request(client, FRAME_PROCESSES, NULL, NULL, GUEST_TIMEOUT_MS, &reply, err);
+        r = container_check_answer(r, err);
         if (r >= 0)
                 r = message_read(&reply, process_list_fields, &list, err);
         if (r < 0)

@@ -88,7 +88,8 @@ int container_kill(Container *container, int signal_, bool all, Error *err) {
         cgroup_thaw(container->record->cgroups);
         r = ask_shim(container, signal_, all, err);
         if (r >= 0 || signal_ != SIGKILL)
-                return r == -ETIMEDOUT ? error_prefix(err, "the guest did not take signal %d", signal_) : r;
+                return r == -ETIMEDOUT ? error_prefix(err, "the guest did not take signal %d", signal_)
+                                       : container_check_answer(r, err);
         if (r == -ESRCH)
                 return r;
         error_clear(err);

@@ -227,7 +227,7 @@ static int update_guest(const Update *update, Error *err) {
                 r = client_request(client, FRAME_UPDATE, oci_resources_fields, inside, TIMEOUT_MS, &reply,
                                    err);
         oci_resources_free(inside);
-        return r;
+        return container_check_answer(r, err);
 }
 
 static int apply(Update *update, Error *err) {
