@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/bpf.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
@@ -75,44 +75,24 @@ enum {
 #define RULE_MAX_SIZE 8U /* instructions */
 #define FRAME_SIZE    8U /* those before and after the rules, at most */
 
-typedef struct Code {
-        struct bpf_insn *insns;
-        size_t n;
-} Code;
-
-static void add(Code *code, unsigned op, unsigned to, unsigned from, int offset, int64_t value) {
-        code->insns[code->n++] = (struct bpf_insn){
-                .code = (uint8_t)op,
-                .dst_reg = (uint8_t)to & 0xf,
-                .src_reg = (uint8_t)from & 0xf,
-                .off = (int16_t)offset,
-                .imm = (int32_t)(uint32_t)value,
-        };
-}
-
-static void add_answer(Code *code, int answer) {
-        add(code, BPF_ALU64 | BPF_MOV | BPF_K, R_ANSWER, 0, 0, answer);
-        add(code, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-}
-
-static void add_start(Code *code) {
+static void add_start(BpfCode *code) {
         const unsigned load = BPF_LDX | BPF_MEM | BPF_W;
 
-        add(code, load, R_KIND, R_CONTEXT, offsetof(struct bpf_cgroup_dev_ctx, access_type), 0);
-        add(code, BPF_ALU64 | BPF_MOV | BPF_X, R_ACCESS, R_KIND, 0, 0);
-        add(code, BPF_ALU | BPF_AND | BPF_K, R_KIND, 0, 0, 0xffff);
-        add(code, BPF_ALU | BPF_RSH | BPF_K, R_ACCESS, 0, 0, 16);
-        add(code, load, R_MAJOR, R_CONTEXT, offsetof(struct bpf_cgroup_dev_ctx, major), 0);
-        add(code, load, R_MINOR, R_CONTEXT, offsetof(struct bpf_cgroup_dev_ctx, minor), 0);
+        bpf_add(code, load, R_KIND, R_CONTEXT, offsetof(struct bpf_cgroup_dev_ctx, access_type), 0);
+        bpf_add(code, BPF_ALU64 | BPF_MOV | BPF_X, R_ACCESS, R_KIND, 0, 0);
+        bpf_add(code, BPF_ALU | BPF_AND | BPF_K, R_KIND, 0, 0, 0xffff);
+        bpf_add(code, BPF_ALU | BPF_RSH | BPF_K, R_ACCESS, 0, 0, 16);
+        bpf_add(code, load, R_MAJOR, R_CONTEXT, offsetof(struct bpf_cgroup_dev_ctx, major), 0);
+        bpf_add(code, load, R_MINOR, R_CONTEXT, offsetof(struct bpf_cgroup_dev_ctx, minor), 0);
 }
 
 /* Jumps over what is left of the rule unless REG is VALUE; the distance is filled in by add_rule(). */
-static void add_condition(Code *code, unsigned reg, int64_t value) {
+static void add_condition(BpfCode *code, unsigned reg, int64_t value) {
         if (value != ANY)
-                add(code, BPF_JMP32 | BPF_JNE | BPF_K, reg, 0, 0, value);
+                bpf_add(code, BPF_JMP32 | BPF_JNE | BPF_K, reg, 0, 0, value);
 }
 
-static void add_rule(Code *code, const Rule *rule) {
+static void add_rule(BpfCode *code, const Rule *rule) {
         size_t start = code->n, conditions;
 
         add_condition(code, R_KIND, rule->kind);
@@ -120,14 +100,14 @@ static void add_rule(Code *code, const Rule *rule) {
         add_condition(code, R_MINOR, rule->minor);
         conditions = code->n;
         if (rule->allow) {
-                add(code, BPF_ALU | BPF_AND | BPF_K, R_ACCESS, 0, 0, (int64_t)(~rule->access & USE));
-                add(code, BPF_JMP32 | BPF_JNE | BPF_K, R_ACCESS, 0, 2, 0);
-                add_answer(code, 1);
+                bpf_add(code, BPF_ALU | BPF_AND | BPF_K, R_ACCESS, 0, 0, (int64_t)(~rule->access & USE));
+                bpf_add(code, BPF_JMP32 | BPF_JNE | BPF_K, R_ACCESS, 0, 2, 0);
+                bpf_add_answer(code, 1);
         } else {
-                add(code, BPF_ALU64 | BPF_MOV | BPF_X, R_ANSWER, R_ACCESS, 0, 0);
-                add(code, BPF_ALU | BPF_AND | BPF_K, R_ANSWER, 0, 0, rule->access);
-                add(code, BPF_JMP32 | BPF_JEQ | BPF_K, R_ANSWER, 0, 2, 0);
-                add_answer(code, 0);
+                bpf_add(code, BPF_ALU64 | BPF_MOV | BPF_X, R_ANSWER, R_ACCESS, 0, 0);
+                bpf_add(code, BPF_ALU | BPF_AND | BPF_K, R_ANSWER, 0, 0, rule->access);
+                bpf_add(code, BPF_JMP32 | BPF_JEQ | BPF_K, R_ANSWER, 0, 2, 0);
+                bpf_add_answer(code, 0);
         }
         for (size_t i = start; i < conditions; i++)
                 code->insns[i].off = (int16_t)(code->n - i - 1);
@@ -138,7 +118,7 @@ int cgroup_device_program(const OciDeviceRule *rules, size_t n, struct bpf_insn 
         const size_t n_defaults = ELEMENTS_OF(default_rules);
         cleanup_free struct bpf_insn *insns =
                 xnew(struct bpf_insn, (n + n_defaults) * RULE_MAX_SIZE + FRAME_SIZE);
-        Code code = { .insns = insns };
+        BpfCode code = { .insns = insns };
 
         add_start(&code);
         /* The last rule decides, so it is asked first. */
@@ -151,7 +131,7 @@ int cgroup_device_program(const OciDeviceRule *rules, size_t n, struct bpf_insn 
                         return error_prefix(err, "linux.resources.devices[%zu]", i);
                 add_rule(&code, &rule);
         }
-        add_answer(&code, 0);
+        bpf_add_answer(&code, 0);
         *ret = TAKE_PTR(insns);
         *ret_n = code.n;
         return 0;
@@ -159,46 +139,17 @@ int cgroup_device_program(const OciDeviceRule *rules, size_t n, struct bpf_insn 
 
 /* ---- the kernel ---- */
 
-static int bpf(int command, union bpf_attr *attr) {
-        return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
-}
-
-static int load(const struct bpf_insn *insns, size_t n, Error *err) {
-        static const char license[] = "Apache-2.0";
-        union bpf_attr attr = { 0 };
-        int fd;
-
-        attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-        attr.insns = (uint64_t)(uintptr_t)insns;
-        attr.insn_cnt = (uint32_t)n;
-        attr.license = (uint64_t)(uintptr_t)license;
-        fd = bpf(BPF_PROG_LOAD, &attr);
-        if (fd < 0)
-                return error_errno(err, "linux.resources.devices: loading the BPF program");
-        return fd;
-}
-
 int cgroup_set_devices(int cgroup, const OciDeviceRule *rules, size_t n, int *attached, Error *err) {
         cleanup_free struct bpf_insn *insns = NULL;
         cleanup_close int program = -1;
-        union bpf_attr attr = { 0 };
-        size_t n_insns;
+        BpfCode code;
 
-        if (cgroup_device_program(rules, n, &insns, &n_insns, err) < 0)
+        if (cgroup_device_program(rules, n, &insns, &code.n, err) < 0)
                 return -err->code;
-        program = load(insns, n_insns, err);
-        if (program < 0)
-                return program;
-        attr.target_fd = (uint32_t)cgroup;
-        attr.attach_bpf_fd = (uint32_t)program;
-        attr.attach_type = BPF_CGROUP_DEVICE;
-        attr.attach_flags = BPF_F_ALLOW_MULTI;
-        if (*attached >= 0) {
-                attr.attach_flags |= BPF_F_REPLACE;
-                attr.replace_bpf_fd = (uint32_t)*attached;
-        }
-        if (bpf(BPF_PROG_ATTACH, &attr) < 0)
-                return error_errno(err, "linux.resources.devices: attaching the BPF program");
+        code.insns = insns;
+        program = bpf_load(BPF_PROG_TYPE_CGROUP_DEVICE, 0, &code, err);
+        if (program < 0 || bpf_attach(cgroup, program, BPF_CGROUP_DEVICE, *attached, err) < 0)
+                return error_prefix(err, "linux.resources.devices");
         close_descriptor(attached);
         *attached = TAKE_FD(program);
         return 0;

@@ -225,7 +225,7 @@ static void finish(Network *network, Error *error) {
                 error_prefix(error, "network");
         stop_waiting(network);
         network->jobs = job->next;
-        job->done(job->seq, error, job->user);
+        job->done(job->seq, job->wish->dns, error, job->user);
         job_free(job);
         if (network->jobs && network->events < 0)
                 begin(network);

@@ -15,8 +15,8 @@
 
 typedef struct Network Network;
 
-/* ERROR: why it could not be made; NULL: it is there, with carriers. */
-typedef void (*NetworkDoneFn)(uint32_t seq, const Error *error, void *user);
+/* ERROR: why it could not be made; NULL: it is there, with carriers. DNS: as in the configuration. */
+typedef void (*NetworkDoneFn)(uint32_t seq, bool dns, const Error *error, void *user);
 
 /* TEST: in namespaces, not in a guest. */
 Network *network_new(Loop *loop, bool test);

@@ -95,14 +95,21 @@ static int start_container(Session *session, uint32_t seq, Error *err) {
         return 0;
 }
 
-static void on_start_network(uint32_t seq, const Error *error, void *user) {
+static int set_dns(Session *session, bool dns, Error *err) {
+        if (dns)
+                return dns_start(session->dns, cgroup_fd(session->container->cgroup), err);
+        dns_stop(session->dns);
+        return 0;
+}
+
+static void on_start_network(uint32_t seq, bool dns, const Error *error, void *user) {
         cleanup_error Error own = { 0 };
         Session *session = user;
 
         session->starting = false;
         if (error)
                 channel_send_error(session->channel, seq, error);
-        else if (start_container(session, seq, &own) < 0)
+        else if (set_dns(session, dns, &own) < 0 || start_container(session, seq, &own) < 0)
                 channel_send_error(session->channel, seq, &own);
 }
 
@@ -234,11 +241,14 @@ static int on_processes(Session *session, const Frame *frame, Error *err) {
         return r;
 }
 
-static void on_network_done(uint32_t seq, const Error *error, void *user) {
+static void on_network_done(uint32_t seq, bool dns, const Error *error, void *user) {
+        cleanup_error Error own = { 0 };
         Session *session = user;
 
         if (error)
                 channel_send_error(session->channel, seq, error);
+        else if (set_dns(session, dns, &own) < 0)
+                channel_send_error(session->channel, seq, &own);
         else
                 channel_send_json(session->channel, FRAME_REPLY, seq, NULL, NULL);
 }
@@ -247,7 +257,9 @@ static int on_network(Session *session, const Frame *frame, Error *err) {
         NetworkConfig config = { 0 };
         int r;
 
-        r = message_read(frame, network_config_fields, &config, err);
+        r = need_container(session, err);
+        if (r >= 0)
+                r = message_read(frame, network_config_fields, &config, err);
         if (r < 0)
                 return r;
         r = network_apply(session->network, &config, frame->seq, on_network_done, session, err);

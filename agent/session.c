@@ -240,7 +240,9 @@ static void on_frame(Channel *channel, const Frame *frame, void *user) {
 
         if (session->ended)
                 return;
-        if (frame->type >= FRAME_DATA) {
+        if (frame->type == FRAME_DNS_ANSWER) {
+                dns_answer(session->dns, frame);
+        } else if (frame->type >= FRAME_DATA) {
                 on_stream_frame(session, frame);
         } else if (frame->type < FRAME_CREATE || frame->seq == 0) {
                 error_set(&error, EPROTO, "%s frame with seq %u", frame_type_name(frame->type), frame->seq);
@@ -298,6 +300,7 @@ static void clear(Session *session) {
                 process_free(session->processes.first);
         stop_watching_memory(session);
         network_free(session->network);
+        dns_free(session->dns);
         container_free(session->container);
         channel_free(session->channel);
         loop_free(session->loop);
@@ -329,6 +332,7 @@ int session_run(const SessionOptions *options, Error *err) {
                 r = log_relay_start(&session.log, session.loop, session.channel, err);
         if (r >= 0) {
                 session.processes.channel = session.channel;
+                session.dns = dns_new(session.loop, session.channel);
                 send_hello(&session, options->kernel_usec);
                 r = loop_run(session.loop, err);
                 end_container(&session);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "agent/container.h"
+#include "agent/dns.h"
 #include "agent/log-relay.h"
 #include "agent/network.h"
 #include "agent/process.h"
@@ -29,6 +30,7 @@ typedef struct Session {
         ProcessTable processes;
         Container *container;
         Network *network;
+        Dns *dns;
         bool starting; /* START was asked for, and the network is being made */
         bool test;
         bool ended; /* the host broke the protocol or is gone: nothing is done any more */

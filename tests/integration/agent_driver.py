@@ -120,6 +120,8 @@ class Agent:
         self.processes = {}
         self.hello = None
         self.events = []
+        self.queries = []  # (number, how, message) of DNS
+        self.resolve = None  # called with (how, message); what it returns is the answer, None: none now
         self.ended = False
         self.frames = 0
         sock.setblocking(False)
@@ -143,6 +145,12 @@ class Agent:
             self.processes[message["process"]].exited = message
         elif name in ("event", "log"):
             self.events.append((name, json.loads(payload)))
+        elif name == "dns-query":
+            how, message = payload[0], bytes(payload[1:])
+            self.queries.append((stream, how, message))
+            answer = self.resolve and self.resolve(how, message)
+            if answer is not None:
+                self.send("dns-answer", stream, 0, answer)
         else:
             self._handle_stream(name, stream, payload)
 
