@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "runtime/commands/container.h"
 
-#define STEP_NSEC 100000000
+#define STEP_MS 100
 
 typedef struct Options {
         bool follow;
@@ -61,10 +62,10 @@ static int print_new(Reader *reader, int dir, Error *err) {
 }
 
 static int follow(Reader *reader, Container *container, Error *err) {
-        const struct timespec step = { .tv_nsec = STEP_NSEC };
         int r;
 
         for (;;) {
+                struct pollfd out = { .fd = STDOUT_FILENO };
                 bool last;
 
                 r = container_refresh(container, err);
@@ -78,7 +79,9 @@ static int follow(Reader *reader, Container *container, Error *err) {
                         r = print_new(reader, container->entry->dir, err);
                 if (r < 0 || last)
                         return r;
-                nanosleep(&step, NULL);
+                /* nobody reads any more, and perhaps there will never be anything to write */
+                if (poll(&out, 1, STEP_MS) > 0)
+                        return 0;
         }
 }
 

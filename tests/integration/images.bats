@@ -67,3 +67,100 @@ setup() {
         run "$TOP/kernel-config/check" "$CARREL_IMAGES/kernel.config"
         assert_success
 }
+
+# A copy of kernel-config in ./kernel-config, a source, and a make that notes that it was called: ./made has a line a build.
+fake_kernel_build() {
+        mkdir -p bin source/{include,scripts,arch/x86/include,tools/objtool} fragments
+        cp -r "$TOP/kernel-config" .
+        rm kernel-config/fragments/*
+        echo CONFIG_EFI=y >kernel-config/fragments/10-some.config
+        touch source/Makefile source/Kconfig source/scripts/x source/include/x source/arch/x86/include/x source/tools/objtool/objtool
+        pack_source
+        cat >bin/make <<'MAKE'
+#!/bin/sh
+# In place of the kernel's Makefile: what it has to do, and how often it had to.
+case " $* " in
+*" allnoconfig "*) cp fragments.config .config ;;
+*" vmlinux "*)
+        echo built >>"$MADE"
+        if [ -e "$MADE.fails" ]; then echo "make: *** Error 1"; exit 2; fi
+        mkdir -p arch/x86/boot
+        cp /bin/busybox vmlinux
+        echo "$(cat .config) $(cat Makefile)" >arch/x86/boot/bzImage
+        touch System.map vmlinux.symvers
+        ;;
+esac
+MAKE
+        chmod +x bin/make
+        export MADE=$T/made
+        : >made
+}
+
+pack_source() {
+        tar -cJf source.tar.xz source
+}
+
+# kernel_build COUNT: succeeds, and there have now been COUNT builds. Its folder is $output.
+kernel_build() {
+        PATH=$T/bin:$PATH run --separate-stderr kernel-config/build --cache "$T/cache" --source "$T/source.tar.xz" --output "$T/out"
+        [ "$status" -eq 0 ] || fail "$stderr"
+        assert_equal "$(wc -l <made) builds" "$1 builds"
+        [ -s "$output/vmlinuz" ] || fail "$output: no kernel there"
+        cmp "$output/vmlinuz" out/vmlinuz
+}
+
+@test "kernel: built once, and anew only if a fragment, the source or the recipe has changed" {
+        local first
+        fake_kernel_build
+        kernel_build 1
+        first=$output
+        kernel_build 1
+        assert_equal "$output" "$first"
+        # neither dates nor comments of the script are content
+        touch kernel-config/fragments/* source.tar.xz kernel-config/build
+        sed -i 's/^# Build the guest kernel from/# Make the guest kernel from/' kernel-config/build
+        kernel_build 1
+        assert_equal "$output" "$first"
+
+        echo CONFIG_VT=y >>kernel-config/fragments/10-some.config
+        kernel_build 2
+        [ "$output" != "$first" ]
+        grep -q CONFIG_VT=y out/vmlinuz
+        echo CONFIG_PCI=y >kernel-config/fragments/20-more.config
+        kernel_build 3
+        # what was built before is still there, and what is put out is what was asked for
+        rm kernel-config/fragments/20-more.config
+        sed -i /CONFIG_VT/d kernel-config/fragments/10-some.config
+        kernel_build 3
+        assert_equal "$output" "$first"
+        refute grep -q CONFIG_VT=y out/vmlinuz
+
+        echo '# version 2' >source/Makefile
+        pack_source
+        kernel_build 4
+        grep -q 'version 2' out/vmlinuz
+        sed -i 's/KBUILD_BUILD_VERSION=1/KBUILD_BUILD_VERSION=2/' kernel-config/build
+        kernel_build 5
+}
+
+@test "kernel: a build that fails leaves no result; the next one is a whole one" {
+        fake_kernel_build
+        touch made.fails
+        PATH=$T/bin:$PATH run kernel-config/build --cache "$T/cache" --source "$T/source.tar.xz" --output "$T/out"
+        assert_failure
+        assert_output --partial 'the kernel does not build: make: *** Error 1'
+        [ ! -e out ]
+        assert_equal "$(find cache/kernel -name vmlinuz)" ''
+        rm made.fails
+        kernel_build 2
+        # a wish that Kconfig drops in silence
+        sed -i 's/cp fragments.config .config/grep -v CONFIG_LOST fragments.config >.config/' bin/make
+        echo CONFIG_LOST=y >>kernel-config/fragments/10-some.config
+        PATH=$T/bin:$PATH run kernel-config/build --cache "$T/cache" --source "$T/source.tar.xz"
+        assert_failure
+        assert_output --partial CONFIG_LOST
+        assert_equal "$(wc -l <made)" 2
+        PATH=$T/bin:$PATH run kernel-config/build --cache "$T/cache" --source "$T/nowhere.tar.xz"
+        assert_failure
+        assert_output --partial nowhere.tar.xz
+}

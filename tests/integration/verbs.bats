@@ -493,6 +493,66 @@ print(payload.decode(), *re.findall(r"^Pid:\t(-?\d+)$", open(f"/proc/self/fdinfo
         assert_clean
 }
 
+# ---- console ----
+
+@test "console --follow: what comes later, until the container has stopped" {
+        carrel_detached run -d "$CT"
+        carrel console --follow "$CT" >"$T/followed" 2>"$T/followed.err" &
+        local follower=$!
+        sleep_until 10 grep -q 'fake guest: the last line' "$T/followed"
+        refute grep -q '^update ' "$T/followed"
+        # the stand-in writes on its console what it is told
+        carrel update --pids-limit 77 "$CT"
+        sleep_until 10 grep -q '^update .*77' "$T/followed" || fail "$(cat "$T/followed")"
+        carrel pause "$CT"
+        sleep 0.3
+        kill -0 "$follower"
+        carrel resume "$CT"
+        carrel kill "$CT" KILL
+        wait "$follower"
+        assert_equal "$(cat "$T/followed.err")" ''
+        # nothing twice, nothing missing
+        carrel console "$CT" | cmp - "$T/followed"
+        # of a stopped container it is what there is
+        LIMIT=5 run_carrel console -f "$CT"
+        assert_equal "$status" 0
+        assert_equal "$output" "$(cat "$T/followed")"
+        carrel delete "$CT"
+        assert_clean
+}
+
+@test "console --follow: a log at its limit is replaced by its newer half" {
+        carrel_detached run -d "$CT"
+        carrel console -f "$CT" >"$T/followed" 2>"$T/followed.err" &
+        local follower=$!
+        sleep_until 10 grep -q 'fake guest: the last line' "$T/followed"
+        echo 'the newer half' >"$ROOT/$CT/console.new"
+        mv "$ROOT/$CT/console.new" "$ROOT/$CT/console.log"
+        sleep_until 10 grep -q 'the newer half' "$T/followed"
+        carrel delete --force "$CT"
+        wait "$follower"
+        assert_equal "$(tail -n 3 "$T/followed")" 'fake guest: the last line
+[the older part of the log was dropped]
+the newer half'
+        assert_equal "$(cat "$T/followed.err")" ''
+        assert_clean
+}
+
+@test "console --follow ends with the container's folder, and with its reader" {
+        carrel_detached run -d "$CT"
+        carrel console -f "$CT" >"$T/followed" 2>"$T/followed.err" &
+        local follower=$!
+        sleep_until 10 test -s "$T/followed"
+        carrel delete --force "$CT"
+        wait "$follower"
+        assert_equal "$(cat "$T/followed.err")" ''
+        carrel_detached run -d "$CT"
+        LIMIT=10 carrel console -f "$CT" | head -n 1 >"$T/first"
+        assert_equal "$(cat "$T/first")" 'fake guest: console line one'
+        carrel delete --force "$CT"
+        assert_clean
+}
+
 @test "kill: numbers and names in every form; again when it has stopped" {
         local signal
         args sleep 60
