@@ -62,6 +62,61 @@ inside() {
         assert_clean
 }
 
+# field NAME: of /proc/self/status in $output.
+field() {
+        awk -v key="$1:" '$1 == key { print $2 }' <<<"$output"
+}
+
+@test "exec --cap and --no-new-privs" {
+        local set
+        # CAP_KILL is 5, CAP_SYS_TIME 25, CAP_NET_ADMIN 12
+        edit '.process.capabilities = {bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"]} | .process.noNewPrivileges = false'
+        start_script 'echo ready; sleep 60'
+        inside 'cat /proc/self/status'
+        for set in CapBnd CapPrm CapEff; do assert_equal "$set $(field $set)" "$set 0000000000000020"; done
+        assert_equal "$(field NoNewPrivs)" 0
+        run_carrel exec --cap CAP_SYS_TIME --cap net_admin "$CT" cat /proc/self/status
+        assert_equal "$status" 0
+        for set in CapBnd CapPrm CapEff; do assert_equal "$set $(field $set)" "$set 0000000002001020"; done
+        assert_equal "$(field NoNewPrivs)" 0
+        # it may do what that is for
+        run_carrel exec --cap CAP_SYS_TIME "$CT" sh -c 'date -s 2030-01-01 >/dev/null && date +%Y'
+        assert_equal "$status $output" '0 2030'
+        run_carrel exec "$CT" date -s 2031-01-01
+        [[ $stderr = *'Operation not permitted'* ]] || fail "$stderr"
+        run_carrel exec --no-new-privs "$CT" cat /proc/self/status
+        assert_equal "$(field NoNewPrivs)" 1
+        carrel delete --force "$CT"
+        assert_clean
+}
+
+@test "kill --all reaches every process, kill the program alone" {
+        start_script 'trap "echo got" TERM; sh -c "trap \"echo child; exit\" TERM; echo ready; while :; do sleep 0.1; done" & while :; do sleep 0.1; done'
+        carrel_detached exec --detach "$CT" sh -c 'trap "echo >/exec-got; exit" TERM; echo >/exec-up; while :; do sleep 0.1; done'
+        sleep_until 10 test -e rootfs/exec-up
+        carrel kill "$CT" TERM
+        sleep_until 10 grep -q got "$T/out"
+        sleep 0.5
+        assert_equal "$(grep -c child "$T/out")" 0
+        [ ! -e rootfs/exec-got ]
+        carrel kill --all "$CT" TERM
+        sleep_until 10 grep -q child "$T/out" || fail "$(cat "$T/out")"
+        sleep_until 10 test -e rootfs/exec-got
+        sleep_until 10 eval '[ "$(grep -c got "$T/out")" -eq 2 ]' || fail "$(cat "$T/out")"
+        status_is "$CT" running
+        carrel kill --all "$CT" KILL
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+
+        # without a pid namespace nothing else would end them
+        edit '.linux.namespaces |= map(select(.type != "pid"))'
+        start_script 'setsid sleep 71 & setsid sleep 72 & echo ready; sleep 73'
+        carrel kill -a "$CT" 9
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_clean
+}
+
 @test "update: limits act in the guest" {
         edit '.linux.resources.memory = {limit: 134217728}'
         # shellcheck disable=SC2016 # for the container's shell
