@@ -13,6 +13,7 @@ setup() {
 
 # Starts carrel as it is, so that a signal reaches it and nobody else; its pid is $P.
 start_carrel() {
+        rm -f "$T/out" "$T/err" # of the one before
         env --default-signal "$CARREL" --root "$ROOT" --config "$CONFIG" "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- &
         P=$!
 }
