@@ -136,8 +136,6 @@ int exec_ready(Process *process, Error *err) {
         int r = program_limit(process->program, process->pid, err);
 
         if (r >= 0)
-                r = program_set_affinity(process->program, process->pid, err);
-        if (r >= 0)
                 r = process_run_program(process, err);
         return r;
 }

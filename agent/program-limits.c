@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/cpu-list.h"
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -142,20 +141,4 @@ int program_limit(const OciProcess *process, pid_t pid, Error *err) {
             set_io_priority(process->io_priority, pid, err) < 0)
                 return -err->code;
         return set_scheduler(process->scheduler, pid, err);
-}
-
-/* ---- cpus ---- */
-
-int program_set_affinity(const OciProcess *process, pid_t pid, Error *err) {
-        const OciExecCpuAffinity *affinity = process->exec_cpu_affinity;
-        cpu_set_t cpus;
-
-        if (!affinity || !affinity->final || !*affinity->final)
-                return 0;
-        if (!cpu_list_parse(affinity->final, &cpus))
-                return error_set(err, EINVAL, "process.execCPUAffinity.final: \"%s\" is no list of CPUs",
-                                 affinity->final);
-        if (sched_setaffinity(pid, sizeof(cpus), &cpus) < 0)
-                return error_errno(err, "process.execCPUAffinity.final: %s", affinity->final);
-        return 0;
 }

@@ -9,7 +9,7 @@
  *           (namespaces_join_flags()) and forks once more for the pid namespace
  *   child   terminal_open() if it has one, or descriptors 0, 1, 2 as they are to be
  *   child   program_setup(), says "ready", waits
- *   agent   program_limit(), program_set_affinity(); tells the child to go on
+ *   agent   program_limit(); tells the child to go on
  *   child   program_exec()
  */
 
@@ -23,8 +23,6 @@ typedef struct Program Program;
 /* By the agent, with all its privileges, on a process that waits to exec: rlimits, oomScoreAdj, ioPriority,
  * scheduler. They come late because a low limit would get in the way of the setup. */
 int program_limit(const OciProcess *process, pid_t pid, Error *err);
-/* execCPUAffinity.final, for processes of `exec` only. */
-int program_set_affinity(const OciProcess *process, pid_t pid, Error *err);
 
 /*
  * By the child, in the container's namespaces and root, as root of its user namespace: owner of stdio,
