@@ -60,15 +60,22 @@ static const char *refusal_of_file_system(unsigned long magic) {
         return NULL;
 }
 
-/* A tmpfs in /sys/fs/cgroup, and devtmpfs, which calls itself one. */
-static const char *refusal_of_folder(const char *real) {
+/* devtmpfs calls itself a tmpfs: there is one, and it is told by its number. */
+static bool is_device_folder(const struct stat *st) {
+        struct stat dev, root;
+
+        return stat("/dev", &dev) == 0 && stat("/", &root) == 0 && dev.st_dev != root.st_dev &&
+               st->st_dev == dev.st_dev;
+}
+
+static const char *refusal_of_folder(const char *real, const struct stat *st) {
         for (size_t i = 0; i < ELEMENTS_OF(kernel_folders); i++) {
                 const char *rest = str_after(real, kernel_folders[i].path);
 
                 if (rest && (!*rest || *rest == '/'))
                         return kernel_folders[i].why;
         }
-        return NULL;
+        return is_device_folder(st) ? SHARE_NO_DEVICES : NULL;
 }
 
 static int check_source(const LaunchShare *share, int source, const char *link, const struct stat *st,
@@ -84,7 +91,7 @@ static int check_source(const LaunchShare *share, int source, const char *link, 
         if (!why)
                 why = refusal_of_file_system((unsigned long)fs.f_type);
         if (!why)
-                why = refusal_of_folder(real);
+                why = refusal_of_folder(real, st);
         if (why)
                 return error_set(err, ENOTSUP, "source %s: %s", share->source, why);
         if (S_ISSOCK(st->st_mode) || S_ISFIFO(st->st_mode))

@@ -131,6 +131,12 @@ CASES
         assert_equal "$status" 1
         [[ $stderr = *"source $T/elsewhere/sys: /proc of the host"* ]] || fail "$stderr"
         umount "$T/elsewhere"
+        mount -t devtmpfs none "$T/elsewhere"
+        edit '.mounts[7].source = $path' --arg path "$T/elsewhere"
+        run_carrel create "$CT"
+        umount "$T/elsewhere"
+        assert_equal "$status" 1
+        [[ $stderr = *"source $T/elsewhere: devices of the host"* ]] || fail "$stderr"
         assert_clean
 }
 
