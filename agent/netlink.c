@@ -448,16 +448,17 @@ static struct nl_msg *address_message(int type, int flags, const NetworkItem *it
 }
 
 static void put_gateway(struct nl_msg *message, const NetworkItem *item) {
-        struct {
-                struct rtvia via;
-                uint8_t address[sizeof(item->gateway.bytes)];
-        } via = { .via.rtvia_family = item->gateway.family };
+        const IpAddress *gateway = &item->gateway;
+        /* struct rtvia: the family, then the address */
+        uint8_t via[sizeof(struct rtvia) + sizeof(gateway->bytes)] = { 0 };
+        const uint16_t family = gateway->family;
 
-        if (item->gateway.family == item->address.family) {
-                put_ip(message, RTA_GATEWAY, &item->gateway);
-        } else if (item->gateway.family) {
-                memcpy(via.address, item->gateway.bytes, sizeof(via.address));
-                put(message, RTA_VIA, &via, sizeof(via.via) + ip_size(item->gateway.family));
+        if (family == item->address.family) {
+                put_ip(message, RTA_GATEWAY, gateway);
+        } else if (family) {
+                memcpy(via, &family, sizeof(family));
+                memcpy(via + sizeof(struct rtvia), gateway->bytes, sizeof(gateway->bytes));
+                put(message, RTA_VIA, via, sizeof(struct rtvia) + ip_size(gateway->family));
         }
 }
 

@@ -87,7 +87,7 @@ Network *network_free(Network *network) {
 
 /* The wish's items with indices of links, without what an interface cannot have. */
 static void resolve(const Wish *wish, const NetworkLinks *links, NetworkItems *ret) {
-        bool ip6[NETWORK_CARDS_MAX];
+        bool ip6[NETWORK_CARDS_MAX] = { 0 };
 
         for (size_t i = 0; i < wish->n_interfaces; i++)
                 ip6[i] = network_links_have_ip6(wish->interfaces[i].name);

@@ -8,6 +8,8 @@
 #include <netdb.h>
 #include <stddef.h>
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): theirs are reserved names */
+
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **ret) {
         (void)node;
         (void)service;
@@ -34,3 +36,4 @@ struct protoent *getprotobynumber(int number) {
         (void)number;
         return NULL;
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -10,8 +10,8 @@
 static void check(const Wish *wish) {
         for (size_t i = 0; i < wish->items.n; i++) {
                 const NetworkItem *item = &wish->items.items[i];
-                cleanup_free char *text = network_item_text(item);
 
+                free(network_item_text(item));
                 if (item->prefix > 8U * ip_size(item->address.family))
                         abort();
                 if (item->link != WISH_LOOPBACK && item->link > wish->n_interfaces)
