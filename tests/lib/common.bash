@@ -253,8 +253,9 @@ assert_refused() {
 # assert_timeline LAST TEXT: what `trace` prints of a life that has got as far as LAST: every phase by its name and once,
 # each after the one before it, and the times between them add up.
 assert_timeline() {
-        local last=$1 text=$2 names
+        local last=$1 text names
 
+        text=$(grep -Ev '^(carrel: )?warning: ' <<<"$2")
         names=$(sed -n '2,$s/^ *[0-9.]* *[0-9.]*  \(.*[^ #]\) *#*$/\1/p' <<<"$text")
         assert_equal "$(tail -n 1 <<<"$names")" "$last"
         # what runs beside the rest has no place of its own, and not every machine has each of these

@@ -125,11 +125,11 @@ field() {
         inside 'cd /sys/fs/cgroup && cat memory.max pids.max cpu.max cpu.weight'
         assert_equal "$output" $'33554432\n20\n50000 100000\n20'
         # what takes more than that is killed, and not the container
-        run_carrel exec "$CT" sh -c 'head -c 60000000 /dev/zero | tail >/dev/null'
+        run_carrel exec "$CT" sh -c 'head -c 40000000 /dev/zero | tail >/dev/null'
         [ "$status" -ne 0 ] || fail 'nobody was killed'
         status_is "$CT" running
         carrel update --memory 96m --memory-swap 96m "$CT"
-        run_carrel exec "$CT" sh -c 'head -c 60000000 /dev/zero | tail >/dev/null'
+        run_carrel exec "$CT" sh -c 'head -c 40000000 /dev/zero | tail >/dev/null'
         assert_equal "$status" 0
         run_carrel update --memory 4g --memory-swap 4g "$CT"
         assert_equal "$status" 0
