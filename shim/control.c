@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "shim/pause.h"
+#include "shim/pod.h"
 #include "shim/requests.h"
 
 #define CONNECTIONS_MAX 256U
@@ -28,6 +29,7 @@ typedef struct Connection {
         Channel *channel;
         uint32_t process; /* the process it started with EXEC; 0: none */
         bool exited;      /* EXITED was passed on */
+        uint32_t container; /* it is the shim of this further container of the pod; 0: no */
 } Connection;
 
 struct Control {
@@ -36,7 +38,7 @@ struct Control {
         LoopSource *source;
         Connection *connections[CONNECTIONS_MAX];
         size_t count;
-        uint32_t last_process;
+        uint32_t last_process, last_container;
         Connection *starter; /* waits for the answer to START */
         Pause *pause;
 };
@@ -61,6 +63,8 @@ static void drop_connection(Connection *connection) {
         pause_forget(control->pause, connection);
         if (control->starter == connection)
                 control->starter = NULL;
+        if (connection->container)
+                pod_remove(session, connection->container);
         if (connection->process && !connection->exited && session->agent) {
                 /* its proxy is gone: the process goes too, as if it had been the process itself */
                 SignalRequest request = { .process = connection->process, .signal = SIGKILL };
@@ -135,7 +139,7 @@ static void on_network_changed(const char *config, void *user) {
 static void watch_network(Session *session) {
         cleanup_error Error error = { 0 };
 
-        if (network_watch(session->network, on_network_changed, session, &error) < 0)
+        if (!session->plan->pod && network_watch(session->network, on_network_changed, session, &error) < 0)
                 log_warning("%s", error.message);
 }
 
@@ -247,12 +251,15 @@ static void handle_start(Connection *connection, const Frame *frame) {
         }
         session->status.timeline.start = timeline_now(session->plan);
         session_set_state(session, SESSION_STARTING);
-        if (network_apply(session->network, &config, &error) < 0) {
+        if (session->plan->pod) {
+                request = xstrdup("{}"); /* the pod has its network already */
+        } else if (network_apply(session->network, &config, &error) >= 0) {
+                request = xasprintf("{\"network\":%s}", config);
+        } else {
                 refuse(connection, frame->seq, error.code, error.message);
                 session_started(session, NULL, &error);
                 return;
         }
-        request = xasprintf("{\"network\":%s}", config);
         connection->control->starter = connection;
         requests_send(session->requests, session->agent, FRAME_START, request, strlen(request),
                       on_start_answer, connection->control, frame->seq);
@@ -268,6 +275,20 @@ static void handle_inquiry(Connection *connection, const Frame *frame) {
         else
                 requests_send(session->requests, session->agent, frame->type, frame->data, frame->length,
                               pass_answer, connection, frame->seq);
+}
+
+/* Numbers are not used again: the guest may know a path with the old one still. */
+static void handle_join(Connection *connection, const Frame *frame) {
+        Control *control = connection->control;
+        JoinReply reply;
+
+        if (connection->process || control->session->paused || control->last_container == CONTAINER_MAX) {
+                refuse(connection, frame->seq, EBUSY,
+                       control->session->paused ? "the pod is paused" : "too many containers in the pod");
+                return;
+        }
+        connection->container = reply.container = ++control->last_container;
+        channel_send_json(connection->channel, FRAME_REPLY, frame->seq, join_reply_fields, &reply);
 }
 
 static void handle_request(Connection *connection, const Frame *frame) {
@@ -295,6 +316,9 @@ static void handle_request(Connection *connection, const Frame *frame) {
         case FRAME_RESIZE:
                 handle_resize(connection, frame);
                 return;
+        case FRAME_JOIN:
+                handle_join(connection, frame);
+                return;
         case FRAME_PAUSE:
         case FRAME_RESUME:
                 pause_request(connection->control->pause, frame->type == FRAME_PAUSE, on_pause_answer,
@@ -315,6 +339,13 @@ static void on_frame(Channel *channel, const Frame *frame, void *user) {
         Session *session = connection->control->session;
 
         (void)channel;
+        if (connection->container) {
+                cleanup_error Error error = { 0 };
+
+                if (pod_pass_down(session, connection->container, frame, pass_answer, connection, &error) < 0)
+                        refuse(connection, frame->seq, error.code, error.message);
+                return;
+        }
         switch (frame->type) {
         case FRAME_DATA:
         case FRAME_WINDOW:
@@ -405,6 +436,20 @@ Control *control_free(Control *control) {
         close(control->fd);
         free(control);
         return NULL;
+}
+
+int control_member_frame(Control *control, const Frame *frame, uint32_t container, Error *err) {
+        for (size_t i = 0; i < control->count; i++) {
+                const Connection *connection = control->connections[i];
+
+                if (connection->container != container)
+                        continue;
+                if (channel_queued(connection->channel) > QUEUE_MAX)
+                        return error_set(err, EPROTO, "container %u sends beyond its credit", container);
+                pod_pass_up(connection->channel, frame);
+                return 0;
+        }
+        return 0; /* its shim is gone, and it is being removed */
 }
 
 int control_process_frame(Control *control, const Frame *frame, uint32_t process, Error *err) {

@@ -13,6 +13,9 @@ Control *control_free(Control *control);
 /* A stream frame or EXITED of a process that some connection started. */
 int control_process_frame(Control *control, const Frame *frame, uint32_t process, Error *err);
 
+/* A frame about a further container of the pod. */
+int control_member_frame(Control *control, const Frame *frame, uint32_t container, Error *err);
+
 /* Something happened in the guest: whoever is connected and runs nothing is told. */
 int control_event(Control *control, const Frame *frame, Error *err);
 

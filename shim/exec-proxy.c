@@ -12,17 +12,15 @@
 #include "shim/exec-proxy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "common/protocol/message.h"
+#include "shim/connect.h"
 #include "shim/signals.h"
 #include "shim/stdio.h"
 
@@ -39,23 +37,6 @@ typedef struct Proxy {
         bool exited;
         int exit_status;
 } Proxy;
-
-static int connect_control(const char *path, Error *err) {
-        cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        cleanup_close int target = open(path, O_PATH | O_CLOEXEC);
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-        if (fd < 0)
-                return error_errno(err, "socket");
-        if (target < 0)
-                return errno == ENOENT ? error_set(err, ESRCH, "container not running")
-                                       : error_errno(err, "%s", path);
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", target);
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return errno == ECONNREFUSED ? error_set(err, ESRCH, "container not running")
-                                             : error_errno(err, "%s", path);
-        return TAKE_FD(fd);
-}
 
 static void tell_boss(Proxy *proxy, const Frame *reply, const Error *error) {
         if (!proxy->boss)
@@ -212,7 +193,7 @@ static int bring_up(Proxy *proxy, Error *err) {
                 r = signals_catch(proxy->loop, on_signal, proxy, err);
         if (r < 0)
                 return r;
-        fd = connect_control(proxy->plan->control, err);
+        fd = control_connect(proxy->plan->control, err);
         if (fd < 0)
                 return fd;
         r = channel_new(proxy->loop, fd, &control, &proxy->control, err);

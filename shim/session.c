@@ -29,6 +29,8 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "shim/control.h"
+#include "shim/machine.h"
+#include "shim/pod.h"
 #include "shim/requests.h"
 #include "shim/sandbox.h"
 #include "shim/share.h"
@@ -187,16 +189,12 @@ void session_fail(Session *session, const char *why) {
                 return;
         }
         /* what the program wrote before goes out, if somebody reads it */
-        vm_kill(session->vm);
+        if (session->vm)
+                vm_kill(session->vm);
         session->end_timer = loop_source_free(session->end_timer);
         loop_add_timer(session->loop, FLUSH_TIMEOUT_USEC, on_end_timer, session, &session->end_timer);
         stdio_end(session->stdio);
         stop_when_quiet(session);
-}
-
-static void on_vm_ended(Vm *vm, const char *why, void *user) {
-        (void)vm;
-        session_fail(user, why);
 }
 
 static void on_boot_timeout(LoopSource *source, void *user) {
@@ -351,6 +349,10 @@ static void on_log(const Frame *frame) {
 }
 
 static int handle_agent_frame(Session *session, const Frame *frame, Error *err) {
+        uint32_t container = pod_container(frame);
+
+        if (container > 0)
+                return control_member_frame(session->control, frame, container, err);
         switch (frame->type) {
         case FRAME_HELLO:
                 return on_hello(session, frame, err);
@@ -400,6 +402,8 @@ static void on_agent_end(Channel *channel, const char *why, void *user) {
                 cleanup_free char *text = xasprintf("the guest's agent broke the protocol: %s", why);
 
                 session_fail(session, text);
+        } else if (session->plan->pod) {
+                session_fail(session, "the virtual machine of the pod has ended");
         }
 }
 
@@ -431,28 +435,6 @@ static void on_boss_end(Channel *channel, const char *why, void *user) {
         }
 }
 
-/* ---- QMP ---- */
-
-static void on_qmp_ready(Qmp *qmp, void *user) {
-        Session *session = user;
-
-        (void)qmp;
-        session->status.timeline.qmp = timeline_now(session->plan);
-}
-
-static void on_qmp_event(Qmp *qmp, const char *name, const Json *data, void *user) {
-        (void)qmp;
-        (void)name;
-        (void)data;
-        (void)user;
-}
-
-static void on_qmp_end(Qmp *qmp, const char *why, void *user) {
-        (void)qmp;
-        if (why)
-                session_fail(user, why);
-}
-
 /* ---- signals ---- */
 
 static void ignore_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
@@ -474,7 +456,8 @@ static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, v
 
         (void)source;
         if (info->ssi_signo == SIGCHLD) {
-                vm_reap(session->vm);
+                if (session->vm)
+                        vm_reap(session->vm);
         } else if (info->ssi_signo == SIGWINCH) {
                 ResizeRequest size = { .process = PROCESS_INIT };
 
@@ -494,33 +477,20 @@ static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, v
 
 /* ---- life ---- */
 
-static int open_channels(Session *session, const VmSockets *sockets, Error *err) {
+static int reach_agent(Session *session, Error *err) {
         ChannelHandlers agent = { .frame = on_agent_frame, .end = on_agent_end, .user = session };
-        QmpHandlers qmp = {
-                .ready = on_qmp_ready, .event = on_qmp_event, .end = on_qmp_end, .user = session
-        };
-        int r;
 
-        r = channel_new(session->loop, sockets->agent, &agent, &session->agent, err);
-        if (r >= 0)
-                session->dns = dns_new(session->loop, session->agent);
-        if (r >= 0)
-                r = qmp_new(session->loop, sockets->qmp, &qmp, &session->qmp, err);
-        if (r >= 0)
-                r = console_new(session->loop, sockets->console, session->state_dir, STATE_CONSOLE,
-                                session->plan->console_limit, &session->console, err);
-        return r;
+        return session->plan->pod ? pod_join(session, &agent, create_when_ready, err)
+                                  : machine_start(session, &agent, err);
 }
 
 static int bring_up(Session *session, Error *err) {
         ChannelHandlers boss = { .frame = on_boss_frame, .end = on_boss_end, .user = session };
         cleanup_free char *event = xstrdup(EVENT_LAUNCHED);
         EventMessage launched = { .event = event };
-        Timeline *t = &session->status.timeline;
-        VmSockets sockets = { -1, -1, -1 };
         int r;
 
-        t->shim = timeline_now(session->plan);
+        session->status.timeline.shim = timeline_now(session->plan);
         session->state_dir = open(session->plan->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (session->state_dir < 0)
                 return error_errno(err, "%s", session->plan->state_dir);
@@ -528,21 +498,9 @@ static int bring_up(Session *session, Error *err) {
         if (r >= 0)
                 r = signals_catch(session->loop, on_signal, session, err);
         if (r >= 0)
-                r = share_assemble(session->plan, err);
-        t->share = timeline_now(session->plan);
-        if (r >= 0)
-                r = network_new(session->loop, session->plan, &session->network, err);
-        if (r >= 0)
-                r = vm_start(session->loop, session->plan, network_taps(session->network), t, on_vm_ended,
-                             session, &session->vm, &sockets, err);
-        if (r >= 0)
-                network_taps_given(session->network);
-        if (r >= 0)
-                r = open_channels(session, &sockets, err);
+                r = reach_agent(session, err);
         if (r >= 0)
                 r = control_new(session, &session->control, err);
-        if (r >= 0)
-                r = share_release(session->plan, err);
         if (r >= 0)
                 r = sandbox_enter(err);
         if (r >= 0)

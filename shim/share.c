@@ -5,16 +5,21 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
+#include "common/protocol/message.h"
 #include "shim/mapped-bind.h"
 
 static int make_target(const char *path, bool folder, Error *err) {
@@ -143,7 +148,8 @@ static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
 int share_assemble(const LaunchPlan *plan, Error *err) {
         cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
         cleanup_free char *tree = path_join(private, PRIVATE_SHARE);
-        cleanup_free char *mounts = path_join(tree, "mounts");
+        cleanup_free char *mounts = plan->pod ? xasprintf("%s/" SHARE_MEMBER "mounts", tree, plan->id)
+                                              : path_join(tree, "mounts");
         int r;
 
         if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
@@ -152,9 +158,7 @@ int share_assemble(const LaunchPlan *plan, Error *err) {
                 return error_errno(err, "making %s", private);
         if (mount("carrel", private, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=4m") < 0)
                 return error_errno(err, "%s: mounting a tmpfs", private);
-        r = make_target(tree, true, err);
-        if (r >= 0)
-                r = make_target(mounts, true, err);
+        r = path_make_directories(AT_FDCWD, mounts, 0755, err);
         for (size_t i = 0; r >= 0 && i < plan->n_shares; i++)
                 r = bind_share(tree, &plan->shares[i], err);
         return r;
@@ -164,4 +168,63 @@ int share_release(const LaunchPlan *plan, Error *err) {
         cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
 
         return umount2(private, MNT_DETACH) < 0 ? error_errno(err, "%s: unmounting", private) : 0;
+}
+
+/* ---- a pod's further container ---- */
+
+/* In a child, because who has entered another mount namespace does not find back to its own files. */
+static int place(const LaunchPlan *plan, int tree, int namespace, Error *err) {
+        cleanup_free char *folder = xasprintf("/" SHARE_MEMBER, plan->id);
+
+        folder[strlen(folder) - 1] = '\0';
+        if (setns(namespace, CLONE_NEWNS) < 0)
+                return error_errno(err, "entering virtiofsd's mount namespace");
+        if (path_make_directories(AT_FDCWD, folder, 0755, err) < 0)
+                return -err->code;
+        if (move_mount(tree, "", AT_FDCWD, folder, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return error_errno(err, "mounting the container's files for the pod's guest");
+        return 0;
+}
+
+static int place_from_child(const LaunchPlan *plan, int tree, int namespace, Error *err) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_free char *words = NULL;
+        cleanup_close int reader = -1;
+        size_t length = 0;
+        int ends[2];
+        pid_t child;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return error_errno(err, "pipe");
+        reader = ends[0];
+        child = fork();
+        if (child == 0) {
+                cleanup_error Error error = { 0 };
+
+                if (place(plan, tree, namespace, &error) < 0)
+                        fd_write_all(ends[1], error.message, strlen(error.message), &ignored);
+                _exit(0);
+        }
+        close(ends[1]);
+        if (child < 0)
+                return error_errno(err, "fork");
+        fd_read(reader, 4096, &words, &length, &ignored);
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return length > 0 ? error_set(err, EIO, "%s", words) : 0;
+}
+
+int share_join(const LaunchPlan *plan, int namespace, Error *err) {
+        cleanup_free char *folder = xasprintf("%s/" STATE_PRIVATE "/" PRIVATE_SHARE "/" SHARE_MEMBER,
+                                              plan->state_dir, plan->id);
+        cleanup_close int tree = -1;
+
+        if (share_assemble(plan, err) < 0)
+                return -err->code;
+        tree = open_tree(AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (tree < 0)
+                return error_errno(err, "%s", folder);
+        if (place_from_child(plan, tree, namespace, err) < 0)
+                return -err->code;
+        return share_release(plan, err);
 }

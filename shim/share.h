@@ -12,3 +12,7 @@ int share_assemble(const LaunchPlan *plan, Error *err);
 
 /* Lets go of the tree: virtiofsd and QEMU have it in mount namespaces of their own, the shim needs it no more. */
 int share_release(const LaunchPlan *plan, Error *err);
+
+/* For a further container of a pod: puts its files into the tree that the pod's guest sees already, below SHARE_MEMBER.
+ * NAMESPACE is the mount namespace of the pod's virtiofsd. */
+int share_join(const LaunchPlan *plan, int namespace, Error *err);

@@ -38,6 +38,7 @@ static const struct {
         [FRAME_SHUTDOWN] = { "shutdown", FRAME_MAX_CONTROL },
         [FRAME_NETWORK] = { "network", FRAME_MAX_CONTROL },
         [FRAME_CLOCK] = { "clock", FRAME_MAX_CONTROL },
+        [FRAME_JOIN] = { "join", FRAME_MAX_CONTROL },
         [FRAME_DATA] = { "data", FRAME_MAX_DATA },
         [FRAME_WINDOW] = { "window", 4 },
         [FRAME_CLOSE] = { "close", 0 },

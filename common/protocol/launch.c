@@ -15,7 +15,8 @@ static const JsonField launch_share_fields[] = {
 const JsonField launch_plan_fields[] = {
         { JSON_FIELD(LaunchPlan, id, "id", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(LaunchPlan, state_dir, "stateDir", JSON_KIND_STRING), .flags = JSON_REQUIRED },
-        { JSON_FIELD(LaunchPlan, qemu, "qemu", JSON_KIND_STRV), .flags = JSON_REQUIRED },
+        { JSON_FIELD(LaunchPlan, pod, "pod", JSON_KIND_STRING) },
+        { JSON_FIELD(LaunchPlan, qemu, "qemu", JSON_KIND_STRV) },
         { JSON_FIELD(LaunchPlan, virtiofsd, "virtiofsd", JSON_KIND_STRV) },
         { JSON_FIELD(LaunchPlan, qemu_uid, "qemuUid", JSON_KIND_UINT32) },
         { JSON_FIELD(LaunchPlan, qemu_gid, "qemuGid", JSON_KIND_UINT32) },

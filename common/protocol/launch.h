@@ -34,6 +34,7 @@ enum {
         SHIM_FD_BOSS = 4,    /* stream socket to the runtime command that started it */
         SHIM_FD_LOG = 5,     /* log, or /dev/null */
         SHIM_FD_CONSOLE = 6, /* terminal slave when the process has a terminal */
+        SHIM_FD_SHARE = 7,   /* mount namespace of virtiofsd, for a further container of a pod */
 };
 
 /* Descriptors of QEMU. */
@@ -72,6 +73,7 @@ typedef struct LaunchShare {
 typedef struct LaunchPlan {
         char *id;
         char *state_dir;             /* absolute */
+        char *pod;                   /* control socket of the shim whose VM this container joins; NULL: its own VM */
         char **qemu;                 /* argv */
         char **virtiofsd;            /* argv; NULL: no virtiofs */
         uint32_t qemu_uid, qemu_gid; /* identity of QEMU; 0: stays root (9p share) */

@@ -64,6 +64,11 @@ const JsonField signal_request_fields[] = {
         {},
 };
 
+const JsonField join_reply_fields[] = {
+        { JSON_FIELD(JoinReply, container, "container", JSON_KIND_UINT32), .flags = JSON_REQUIRED },
+        {},
+};
+
 const JsonField clock_request_fields[] = {
         { JSON_FIELD(ClockRequest, realtime, "realtime", JSON_KIND_UINT64), .flags = JSON_REQUIRED },
         {},

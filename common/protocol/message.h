@@ -16,8 +16,15 @@
 #define AGENT_PORT_NAME    "carrel.agent"
 #define SHARE_TAG          "carrel"
 #define GUEST_SHARE        "/run/carrel/share"
-#define GUEST_SHARE_ROOTFS GUEST_SHARE "/rootfs"
-#define GUEST_SHARE_MOUNT  GUEST_SHARE "/mounts/%zu" /* the n-th bind of the plan */
+/* With the folder of the container ("", or SHARE_MEMBER) and the number of a bind in the plan. */
+#define GUEST_SHARE_ROOTFS GUEST_SHARE "/%srootfs"
+#define GUEST_SHARE_MOUNT  GUEST_SHARE "/%smounts/%zu"
+
+/* Below the share, the folder of a further container of a pod, in which it has rootfs and mounts. With its id. */
+#define SHARE_MEMBER "members/%s/"
+
+/* In the guest's config.json the path of a namespace that is the pod's, that is, that of container 0. */
+#define NAMESPACE_OF_POD "pod"
 
 typedef struct Hello {
         uint32_t version;
@@ -67,6 +74,10 @@ typedef struct SignalRequest {
         int32_t signal;
         bool all; /* every process of the container */
 } SignalRequest;
+
+typedef struct JoinReply {
+        uint32_t container; /* number of the container in the VM; for messages only */
+} JoinReply;
 
 typedef struct ClockRequest {
         uint64_t realtime; /* host's CLOCK_REALTIME, nanoseconds */
@@ -124,6 +135,7 @@ extern const JsonField start_reply_fields[];
 extern const JsonField exec_request_fields[];
 extern const JsonField exec_reply_fields[];
 extern const JsonField signal_request_fields[];
+extern const JsonField join_reply_fields[];
 extern const JsonField clock_request_fields[];
 extern const JsonField resize_request_fields[];
 extern const JsonField exited_fields[];

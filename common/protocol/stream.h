@@ -26,7 +26,12 @@ enum {
 };
 
 #define PROCESS_INIT 1U                /* the container's own process; execs count up from 2 */
-#define PROCESS_MAX  (UINT32_MAX >> 2) /* largest process number */
+#define PROCESS_MAX  0xffffU /* largest process number of a container */
+
+/* Containers of a pod: 0 is the one that the VM was made for. Between the shim with the VM and the agent, control frames
+ * have the container's number in the header's `stream`, and streams those of process container << 16 | process. */
+#define CONTAINER_SHIFT 16
+#define CONTAINER_MAX   0x3fffU
 
 static inline uint32_t stream_id(uint32_t process, unsigned which) {
         return process << 2 | which;

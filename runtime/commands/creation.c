@@ -26,6 +26,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/protocol/message.h"
+#include "runtime/commands/pod.h"
 #include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/engine-socket.h"
@@ -47,6 +48,7 @@
 typedef struct Creation {
         const ContainerRequest *request;
         Bundle bundle;
+        Pod *pod; /* whose VM it joins; NULL: its own */
         HostFacts *facts;
         Plan *plan;
         char **cgroups;
@@ -72,6 +74,7 @@ static void creation_done(Creation *c) {
         created_done(&c->made);
         strv_free(c->cgroups);
         free(c->state_dir);
+        pod_free(c->pod);
         plan_free(c->plan);
         host_facts_free(c->facts);
         bundle_done(&c->bundle);
@@ -145,14 +148,18 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = find_cgroups(c, err);
         if (r >= 0)
+                r = pod_find(request->globals, c->bundle.spec, &c->pod, err);
+        if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->facts, err);
         if (r < 0)
                 return r;
         c->state_dir = path_join(request->globals->root, request->id);
         what.bundle = c->bundle.path;
         what.state_dir = c->state_dir;
+        what.pod = c->pod ? c->pod->control : NULL;
+        what.pod_namespaces = c->pod ? c->pod->namespaces : NULL;
         r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);
-        if (r >= 0)
+        if (r >= 0 && !c->pod)
                 r = check_kernel(c->plan, err);
         if (r < 0)
                 return r;
@@ -208,10 +215,21 @@ static Record *make_record(const Creation *c) {
         record->cgroups = strv_copy(c->cgroups);
         record->scope = c->scope ? xstrdup(c->scope->unit) : NULL;
         record->warnings = strv_copy(c->plan->warnings);
-        record->vcpus = c->plan->vm.vcpus;
-        record->memory = c->plan->vm.memory_mib * MIB;
-        record->host_memory = record->memory + sizing_host_overhead(record->memory, c->plan->vm.accelerator);
+        record->pod = c->pod ? xstrdup(c->pod->id) : NULL;
+        record->vcpus = c->pod ? c->pod->vcpus : c->plan->vm.vcpus;
+        record->memory = c->pod ? c->pod->memory : c->plan->vm.memory_mib * MIB;
+        record->host_memory = c->pod ? 0 : record->memory + sizing_host_overhead(record->memory, c->plan->vm.accelerator);
         return record;
+}
+
+/* What is in the pod's guest when we are gone. */
+static int journal_share(const Creation *c, Error *err) {
+        Json *entry = json_new_object();
+
+        json_set(entry, "root", json_new_string(c->request->globals->root));
+        json_set(entry, "pod", json_new_string(c->pod->id));
+        json_set(entry, "id", json_new_string(c->request->id));
+        return journal_add(c->made.container->entry->dir, "share", entry, err);
 }
 
 static int start_scope(Creation *c, Error *err) {
@@ -228,6 +246,8 @@ static int make_cgroups(Creation *c, Error *err) {
 
         if (r >= 0)
                 r = journal_add_paths(c->made.container->entry->dir, "cgroup", c->cgroups, err);
+        if (r >= 0 && c->pod)
+                r = journal_share(c, err);
         if (r < 0)
                 return error_prefix(err, "state folder %s", c->state_dir);
         STRV_FOR_EACH (folder, c->cgroups)
@@ -285,6 +305,7 @@ static int launch_shim(Creation *c, Error *err) {
                 /* without a wish for one it still gets its own: nothing of the host's network is touched */
                 .new_network = !c->plan->launch.network_joined,
                 .network = c->plan->launch.network_joined ? network->path : NULL,
+                .pod_share = c->pod ? c->pod->share : -1,
                 .cgroups = c->cgroups,
         };
         int r;

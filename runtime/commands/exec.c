@@ -174,6 +174,7 @@ static int launch(Exec *e, Error *err) {
         };
         struct winsize size;
         ShimSpec spec = {
+                .pod_share = -1,
                 .exec = true,
                 .pass_stdio = !e->terminal,
                 .console = e->pty.slave,

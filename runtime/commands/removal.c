@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/protocol/message.h"
 #include "runtime/commands/container.h"
+#include "runtime/commands/pod.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/client.h"
 #include "runtime/host/scope.h"
@@ -42,10 +43,19 @@ static int release_scope(const Json *entry, Error *err) {
         return unit ? scope_stop(unit, err) : 0;
 }
 
+static int release_share(const Json *entry, Error *err) {
+        const char *root = json_string(json_get(entry, "root")), *pod = json_string(json_get(entry, "pod"));
+        const char *id = json_string(json_get(entry, "id"));
+        Globals globals = { .root = root };
+
+        return root && pod && id ? pod_leave(&globals, pod, id, err) : 0;
+}
+
 /* Everything a journal may hold, and how it is undone. */
 static const JournalKind journal_kinds[] = {
         { "cgroup", release_cgroup },
         { "scope", release_scope },
+        { "share", release_share },
         {},
 };
 

@@ -70,19 +70,19 @@ static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss
                 { plan, SHIM_FD_PLAN },           { boss, SHIM_FD_BOSS },
                 { spec->log, SHIM_FD_LOG },       { spec->console, SHIM_FD_CONSOLE },
                 { STDIN_FILENO, STDIN_FILENO },   { STDOUT_FILENO, STDOUT_FILENO },
-                { STDERR_FILENO, STDERR_FILENO },
+                { STDERR_FILENO, STDERR_FILENO }, { spec->pod_share, SHIM_FD_SHARE },
         };
         SpawnSpec how = {
                 .argv = argv,
                 .fds = fds,
-                .n_fds = ELEMENTS_OF(fds),
+                .n_fds = ELEMENTS_OF(fds) - (spec->pod_share < 0),
                 .new_session = true,
                 .setup = prepare_child,
                 .user = child,
         };
 
         if (!spec->pass_stdio)
-                for (size_t i = 4; i < ELEMENTS_OF(fds); i++)
+                for (size_t i = 4; i < 7; i++)
                         fds[i].fd = -1;
         if (!spec->exec)
                 how.clone_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -97,7 +97,11 @@ int shim_launch(const ShimSpec *spec, Shim *ret, Error *err) {
         int pair[2], r;
 
         if (spec->network) {
-                network = netns_open(spec->network, err);
+                /* a pod shares its namespace by its nature; a VM needs one for itself */
+                network = spec->pod_share >= 0 ? open(spec->network, O_RDONLY | O_CLOEXEC)
+                                               : netns_open(spec->network, err);
+                if (network < 0 && !err->code)
+                        error_errno(err, "linux.namespaces: network namespace %s", spec->network);
                 if (network < 0)
                         return error_prefix(err, "config.json");
         }

@@ -21,6 +21,7 @@ typedef struct ShimSpec {
         int log;              /* -1: /dev/null */
         bool new_network;     /* monitor: a network namespace of its own ... */
         const char *network;  /* ... or this one; neither: ours */
+        int pod_share;        /* a further container of a pod: SHIM_FD_SHARE; -1: a VM of its own */
         char *const *cgroups; /* folders to join */
 } ShimSpec;
 

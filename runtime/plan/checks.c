@@ -173,7 +173,8 @@ static void find_namespace_paths(const OciSpec *spec, Report *r) {
                 const OciNamespace *n = &spec->linux_->namespaces[i];
                 cleanup_free char *path = NULL;
 
-                if (!n->path || !*n->path || streq(n->type, "network"))
+                if (!n->path || !*n->path || streq(n->type, "network") ||
+                    strv_contains(r->p->request->pod_namespaces, n->type))
                         continue;
                 path = shown(n->path);
                 found(r, "linux.namespaces: %s: joining %s", n->type, path);

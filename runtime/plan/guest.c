@@ -3,6 +3,7 @@
 /* The bundle's config.json as the agent gets it: a copy in which everything that means the host is replaced or left
  * out, and everything else, known or not, is as it was. */
 
+#include "common/base/mem.h"
 #include "common/protocol/message.h"
 #include "runtime/plan/devices.h"
 #include "runtime/plan/planner.h"
@@ -20,10 +21,11 @@ static void drop(Json *owner, const char *const *keys) {
                 json_set(owner, *keys, NULL);
 }
 
-static void rewrite_root(Json *guest) {
+static void rewrite_root(Json *guest, const char *folder) {
+        cleanup_free char *path = xasprintf(GUEST_SHARE_ROOTFS, folder);
         Json *root = copy_of(guest, "root");
 
-        json_set(root, "path", json_new_string(GUEST_SHARE_ROOTFS));
+        json_set(root, "path", json_new_string(path));
         json_set(guest, "root", root);
 }
 
@@ -46,14 +48,17 @@ static void rewrite_hooks(Json *guest) {
         json_set(guest, "hooks", hooks);
 }
 
-/* Paths of namespaces are the host's: the guest makes its own network namespace of that name, the shim joins. */
-static Json *rewrite_namespaces(const Json *namespaces) {
+/* Paths of namespaces are the host's: the shim joins the network's, and those of a pod are known to the guest. */
+static Json *rewrite_namespaces(const Json *namespaces, char *const *of_pod) {
         Json *result = json_new_array();
 
         for (size_t i = 0; i < json_count(namespaces); i++) {
                 Json *namespace = json_copy(json_item(namespaces, i));
 
-                json_set(namespace, "path", NULL);
+                json_set(namespace, "path",
+                         strv_contains(of_pod, json_string(json_get(namespace, "type")))
+                                 ? json_new_string(NAMESPACE_OF_POD)
+                                 : NULL);
                 json_append(result, namespace);
         }
         return result;
@@ -95,7 +100,7 @@ Json *planner_guest_resources(const Json *resources) {
         return result;
 }
 
-static void rewrite_linux(Json *guest, const OciLinux *spec) {
+static void rewrite_linux(Json *guest, const OciLinux *spec, char *const *of_pod) {
         static const char *const host_only[] = { "cgroupsPath", "intelRdt", "mountLabel", NULL };
         Json *linux_ = copy_of(guest, "linux");
 
@@ -103,7 +108,7 @@ static void rewrite_linux(Json *guest, const OciLinux *spec) {
                 return;
         drop(linux_, host_only);
         if (spec->n_namespaces > 0)
-                json_set(linux_, "namespaces", rewrite_namespaces(json_get(linux_, "namespaces")));
+                json_set(linux_, "namespaces", rewrite_namespaces(json_get(linux_, "namespaces"), of_pod));
         if (spec->n_devices > 0)
                 json_set(linux_, "devices", rewrite_devices(json_get(linux_, "devices"), spec));
         if (spec->resources)
@@ -114,10 +119,10 @@ static void rewrite_linux(Json *guest, const OciLinux *spec) {
 Json *planner_guest(const Planner *p, Json *mounts) {
         Json *guest = json_copy(p->tree);
 
-        rewrite_root(guest);
+        rewrite_root(guest, p->folder);
         json_set(guest, "process", planner_guest_process(json_get(guest, "process")));
         rewrite_hooks(guest);
-        rewrite_linux(guest, p->spec->linux_);
+        rewrite_linux(guest, p->spec->linux_, p->request->pod_namespaces);
         json_set(guest, "mounts", mounts);
         json_set(guest, "vm", NULL);
         return guest;

@@ -194,12 +194,12 @@ static int map_share(const Work *w, LaunchShare *share, Error *err) {
 static int add_share(Work *w, char *source, Error *err) {
         LaunchPlan *launch = &w->p->plan->launch;
         size_t n = launch->n_shares - 1; /* the first is the root */
-        cleanup_free char *inside = xasprintf(GUEST_SHARE_MOUNT, n);
+        cleanup_free char *inside = xasprintf(GUEST_SHARE_MOUNT, w->p->folder, n);
 
         launch->shares = xreallocarray(launch->shares, launch->n_shares + 1, sizeof(LaunchShare));
         launch->shares[launch->n_shares++] = (LaunchShare){
                 .source = source,
-                .target = xasprintf("mounts/%zu", n),
+                .target = xasprintf("%smounts/%zu", w->p->folder, n),
                 .recursive = is_recursive(w->mount),
                 .read_only = is_read_only(w->mount),
         };
@@ -289,7 +289,7 @@ static void share_root(Planner *p) {
         launch->n_shares = 1;
         launch->shares[0] = (LaunchShare){
                 .source = *path == '/' ? xstrdup(path) : path_join(p->request->bundle, path),
-                .target = xstrdup("rootfs"),
+                .target = xasprintf("%srootfs", p->folder),
                 /* Mount points that are missing have to be made, also in a root that is read-only afterwards. */
                 .read_only = false,
                 .recursive = true,

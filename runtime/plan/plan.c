@@ -71,13 +71,17 @@ static void fill_launch(Planner *p, Json *guest) {
 
         launch->id = xstrdup(p->request->id);
         launch->state_dir = xstrdup(p->request->state_dir);
-        launch->qemu = qemu_argv(vm);
-        if (vm->share == SHARE_VIRTIOFS) {
+        launch->pod = p->request->pod ? xstrdup(p->request->pod) : NULL;
+        if (launch->pod)
+                launch->network_joined = true;
+        if (!launch->pod)
+                launch->qemu = qemu_argv(vm);
+        if (!launch->pod && vm->share == SHARE_VIRTIOFS) {
                 launch->virtiofsd = virtiofsd_argv(vm);
                 launch->qemu_uid = p->facts->qemu_uid;
                 launch->qemu_gid = p->facts->qemu_gid;
         }
-        if (vm->accelerator == ACCELERATOR_KVM) {
+        if (!launch->pod && vm->accelerator == ACCELERATOR_KVM) {
                 strv_append(&launch->qemu_devices, "/dev/kvm");
                 if (launch->qemu_uid != 0 && p->facts->kvm_gid != 0) {
                         launch->qemu_groups = xnew(uint32_t, 1);
@@ -93,9 +97,18 @@ static void fill_launch(Planner *p, Json *guest) {
         launch->created_usec = p->request->begin_usec;
 }
 
+static int plan_vm(Planner *p, Error *err) {
+        int r;
+
+        planner_network(p);
+        r = planner_machine(p, err);
+        return r < 0 ? r : planner_size(p, err);
+}
+
 int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config,
               const HostFacts *facts, const PlanRequest *request, Plan **ret, Error *err) {
         cleanup(plan_freep) Plan *plan = xnew(Plan, 1);
+        cleanup_free char *folder = request->pod ? xasprintf(SHARE_MEMBER, request->id) : xstrdup("");
         cleanup_json Json *mounts = NULL;
         Planner p = {
                 .spec = spec,
@@ -104,6 +117,7 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                 .facts = facts,
                 .request = request,
                 .plan = plan,
+                .folder = folder,
         };
         int r = planner_check(&p, err);
 
@@ -111,10 +125,7 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                 r = planner_mounts(&p, &mounts, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
-        planner_network(&p);
-        r = planner_machine(&p, err);
-        if (r >= 0)
-                r = planner_size(&p, err);
+        r = request->pod ? 0 : plan_vm(&p, err);
         if (r < 0)
                 return r;
         fill_launch(&p, planner_guest(&p, TAKE_PTR(mounts)));

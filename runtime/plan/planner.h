@@ -12,6 +12,7 @@ typedef struct Planner {
         const HostFacts *facts;
         const PlanRequest *request;
         Plan *plan; /* is being filled */
+        char *folder; /* of the container in what the guest sees: "", or "members/ID/" */
 } Planner;
 
 /* A line for the user: something is not as it was asked for. */

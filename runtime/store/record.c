@@ -24,6 +24,7 @@ const JsonField record_fields[] = {
         { JSON_FIELD(Record, owner, "owner", JSON_KIND_STRING) },
         { JSON_FIELD(Record, annotations, "annotations", JSON_KIND_STRING_MAP) },
         { JSON_FIELD(Record, terminal, "terminal", JSON_KIND_BOOL) },
+        { JSON_FIELD(Record, pod, "pod", JSON_KIND_STRING) },
         { JSON_FIELD(Record, cgroups, "cgroups", JSON_KIND_STRV) },
         { JSON_FIELD(Record, scope, "scope", JSON_KIND_STRING) },
         { JSON_FIELD(Record, warnings, "warnings", JSON_KIND_STRV) },

@@ -33,6 +33,7 @@ typedef struct Record {
         char *owner;        /* name of the user who made it */
         StrMap annotations;
         bool terminal;
+        char *pod;            /* id of the container whose VM it shares; NULL: it has its own */
         char **cgroups;       /* absolute folders */
         char *scope;          /* systemd's unit for it; NULL: none */
         char **warnings;      /* of the plan */
