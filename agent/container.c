@@ -2,9 +2,13 @@
 #include "agent/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "agent/namespaces.h"
 #include "agent/program.h"
 #include "agent/terminal.h"
 #include "common/base/mem.h"
@@ -36,11 +40,28 @@ static int open_terminal(void *user, Error *err) {
         return handshake_send(CHILD_FD_HANDSHAKE, HANDSHAKE_TERMINAL, master, err);
 }
 
+/* Into those namespaces of the pod's first container that are to be shared; the pid namespace it was born in. */
+static int enter_pod(const Container *container, Error *err) {
+        int flags = container->pod_namespaces & ~CLONE_NEWPID;
+
+        if (container->pod_namespaces == 0)
+                return 0;
+        /* processes of the pod must not look into what is still the agent */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return error_errno(err, "prctl PR_SET_DUMPABLE");
+        if (flags != 0 && setns(CHILD_FD_EXTRA, flags) < 0)
+                return error_errno(err, "linux.namespaces: entering those of the pod");
+        close(CHILD_FD_EXTRA);
+        return 0;
+}
+
 static int run_init(void *user, Error *err) {
         Container *container = user;
         int r;
 
         r = handshake_wait(CHILD_FD_HANDSHAKE, HANDSHAKE_GO, err);
+        if (r >= 0)
+                r = enter_pod(container, err);
         if (r >= 0)
                 r = environment_setup(container->environment, err);
         if (r >= 0)
@@ -55,6 +76,7 @@ static int run_init(void *user, Error *err) {
 /* ---- the agent ---- */
 
 static int prepare(Container *container, Error *err) {
+        cleanup_free char *cgroup = NULL;
         OciSpec *spec = container->spec;
         EnvironmentOptions options = {
                 .spec = spec,
@@ -65,7 +87,8 @@ static int prepare(Container *container, Error *err) {
         };
         int r;
 
-        r = cgroup_new(CGROUP_ROOT, CGROUP_NAME, &container->cgroup, err);
+        cgroup = container->number ? xasprintf(CGROUP_NAME "-%u", container->number) : xstrdup(CGROUP_NAME);
+        r = cgroup_new(CGROUP_ROOT, cgroup, &container->cgroup, err);
         if (r < 0)
                 return r;
         options.cgroup = container->cgroup;
@@ -75,10 +98,32 @@ static int prepare(Container *container, Error *err) {
         return r;
 }
 
-static int start_init(Container *container, ProcessTable *table, uint32_t seq, Error *err) {
+/* What of the pod's first container is entered, and how the child gets there. */
+static int prepare_pod(Container *container, const Container *pod, ProcessSpec *spec, int *ret_pid_namespace,
+                       Error *err) {
+        const OciLinux *linux_ = container->spec->linux_;
+
+        container->pod_namespaces = namespaces_pod_flags(linux_);
+        if (container->pod_namespaces == 0)
+                return 0;
+        if (!pod || !pod->init)
+                return error_set(err, EINVAL, "linux.namespaces: there is no pod whose namespaces could be entered");
+        spec->extra_fd = pod->init->pidfd;
+        if (container->pod_namespaces & CLONE_NEWPID) {
+                cleanup_free char *path = xasprintf("/proc/%d/ns/pid", (int)pod->init->pid);
+
+                *ret_pid_namespace = spec->pid_namespace = open(path, O_RDONLY | O_CLOEXEC);
+                if (spec->pid_namespace < 0)
+                        return error_errno(err, "%s", path);
+        }
+        return 0;
+}
+
+static int start_init(Container *container, ProcessTable *table, const Container *pod, uint32_t seq,
+                      Error *err) {
         const OciProcess *program = container->spec->process;
         ProcessSpec spec = {
-                .number = PROCESS_INIT,
+                .number = container->number << CONTAINER_SHIFT | PROCESS_INIT,
                 .seq = seq,
                 .terminal = program->terminal,
                 .owner = container_map_uid(container->spec->linux_, program->user.uid),
@@ -89,9 +134,12 @@ static int start_init(Container *container, ProcessTable *table, uint32_t seq, E
                 .child = run_init,
                 .user = container,
         };
+        cleanup_close int pid_namespace = -1;
         int r;
 
-        r = process_start(table, &spec, &container->init, err);
+        r = prepare_pod(container, pod, &spec, &pid_namespace, err);
+        if (r >= 0)
+                r = process_start(table, &spec, &container->init, err);
         if (r < 0)
                 return r;
         r = environment_attach(container->environment, container->init->pid, err);
@@ -102,21 +150,22 @@ static int start_init(Container *container, ProcessTable *table, uint32_t seq, E
         return r;
 }
 
-int container_new(ProcessTable *table, const CreateRequest *request, uint32_t seq, Container **ret,
-                  Error *err) {
+int container_new(ProcessTable *table, const CreateRequest *request, uint32_t number, const Container *pod,
+                  uint32_t seq, Container **ret, Error *err) {
         cleanup(container_freep) Container *container = xnew(Container, 1);
         int r;
 
         r = oci_spec_from_tree(request->config, &container->spec, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
+        container->number = number;
         container->id = request->id ? xstrdup(request->id) : NULL;
         container->bundle = request->bundle ? xstrdup(request->bundle) : NULL;
         terminal_size(container->spec->process, request->rows, request->cols, &container->rows,
                       &container->cols);
         r = prepare(container, err);
         if (r >= 0)
-                r = start_init(container, table, seq, err);
+                r = start_init(container, table, pod, seq, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(container);

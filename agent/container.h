@@ -17,11 +17,13 @@ typedef struct Container {
         Environment *environment;
         Process *init; /* owned by the process table; NULL once it is gone */
         uint32_t rows, cols;
+        uint32_t number;         /* in the pod */
+        int pod_namespaces;      /* CLONE_… of the pod's that it enters */
 } Container;
 
-/* Starts setting it up; the process table reports when its init is ready. SEQ is the request's. */
-int container_new(ProcessTable *table, const CreateRequest *request, uint32_t seq, Container **ret,
-                  Error *err);
+/* Starts setting it up as container NUMBER; POD is container 0 when this is a further one. The process table reports when its init is ready. SEQ is the request's. */
+int container_new(ProcessTable *table, const CreateRequest *request, uint32_t number, const Container *pod,
+                  uint32_t seq, Container **ret, Error *err);
 /* The init must be gone. */
 Container *container_free(Container *container);
 DEFINE_CLEANUP(Container *, container_free);

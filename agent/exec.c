@@ -71,7 +71,7 @@ static int run_exec(void *user, Error *err) {
 static int start(ProcessTable *table, Exec *exec, const ExecRequest *request, uint32_t seq, Error *err) {
         const Container *container = exec->container;
         ProcessSpec spec = {
-                .number = request->process,
+                .number = container->number << CONTAINER_SHIFT | request->process,
                 .seq = seq,
                 .terminal = exec->spec->terminal,
                 .owner = container_map_uid(container->spec->linux_, exec->spec->user.uid),
@@ -119,6 +119,8 @@ int exec_start(ProcessTable *table, const Container *container, const ExecReques
         int r;
 
         r = check_container(container, err);
+        if (r >= 0 && request->process > PROCESS_MAX)
+                r = error_set(err, EINVAL, "process number %u", request->process);
         if (r < 0)
                 return r;
         r = oci_process_from_tree(request->spec, &program, err);

@@ -16,9 +16,26 @@
 #include "common/oci/idmap.h"
 #include "common/base/str.h"
 #include "common/oci/names.h"
+#include "common/protocol/message.h"
 
 /* Made by the child itself: see namespaces_clone_flags(). */
 #define UNSHARED_LATER (CLONE_NEWCGROUP | CLONE_NEWTIME)
+
+/* Those that containers of a pod can share; the network's they share anyway. */
+#define POD_NAMESPACES (CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID)
+
+static bool is_of_pod(const OciNamespace *namespace) {
+        return namespace->path && streq(namespace->path, NAMESPACE_OF_POD);
+}
+
+int namespaces_pod_flags(const OciLinux *linux_) {
+        int flags = 0;
+
+        for (size_t i = 0; linux_ && i < linux_->n_namespaces; i++)
+                if (is_of_pod(&linux_->namespaces[i]))
+                        flags |= oci_namespace_flag(linux_->namespaces[i].type);
+        return flags & POD_NAMESPACES;
+}
 
 int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err) {
         uint64_t flags = CLONE_NEWNS;
@@ -27,6 +44,8 @@ int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err) {
                 const OciNamespace *namespace = &linux_->namespaces[i];
                 int flag = oci_namespace_flag(namespace->type);
 
+                if (is_of_pod(namespace) && (flag & POD_NAMESPACES) != 0)
+                        continue;
                 if (namespace->path && *namespace->path)
                         return error_set(err, ENOTSUP,
                                          "linux.namespaces[%zu].path: %s is not in the virtual machine", i,

@@ -19,6 +19,9 @@
 int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err);
 
 /* CLONE_NEW... for setns(2) with a pidfd of the container's process: all of its namespaces. */
+/* CLONE_… of the namespaces that are those of the pod (NAMESPACE_OF_POD). */
+int namespaces_pod_flags(const OciLinux *linux_);
+
 int namespaces_join_flags(const OciLinux *linux_);
 
 /* By the agent: uid_map and gid_map of CHILD, which was cloned with CLONE_NEWUSER. */

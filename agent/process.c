@@ -207,7 +207,7 @@ int process_start(ProcessTable *table, const ProcessSpec *spec, Process **ret, E
         Process *process;
         int r;
 
-        if (spec->number == 0 || spec->number > PROCESS_MAX)
+        if ((spec->number & PROCESS_MAX) == 0)
                 return error_set(err, EINVAL, "process number %u", spec->number);
         if (process_find(table, spec->number))
                 return error_set(err, EEXIST, "process %u exists", spec->number);

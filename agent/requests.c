@@ -29,10 +29,15 @@ static void answer_text(Session *session, const Frame *frame, JsonWriter *w) {
         channel_send(session->channel, FRAME_REPLY, 0, frame->seq, text, strlen(text));
 }
 
-static int need_container(const Session *session, Error *err) {
-        if (!session->container || !session->container->init)
-                return error_set(err, ESRCH, "container not running");
-        return 0;
+/* The container that a frame is about, with a living init; NULL: error set. */
+static Member *need_container(const Session *session, const Frame *frame, Error *err) {
+        Member *member = session_member(session, frame->stream);
+
+        if (!member || !member->container || !member->container->init) {
+                error_set(err, ESRCH, "container not running");
+                return NULL;
+        }
+        return member;
 }
 
 /* ---- create, start, exec ---- */
@@ -55,106 +60,123 @@ static int set_clock(uint64_t realtime, Error *err) {
         return 0;
 }
 
-static int create(Session *session, const CreateRequest *request, uint32_t seq, Error *err) {
+static int create(Member *member, const CreateRequest *request, uint32_t seq, Error *err) {
+        Session *session = member->session;
+        const Member *pod = member->number ? session_member(session, 0) : NULL;
         int r;
 
-        if (!session->test) {
+        if (!session->test && !pod) {
                 r = set_clock(request->realtime, err);
                 if (r >= 0)
                         r = share_mount(request->share_type, err);
                 if (r < 0)
                         return r;
         }
-        r = container_new(&session->processes, request, seq, &session->container, err);
+        r = container_new(&session->processes, request, member->number, pod ? pod->container : NULL, seq,
+                          &member->container, err);
         if (r >= 0)
-                session_watch_memory(session);
+                session_watch_memory(member);
         return r;
 }
 
 static int on_create(Session *session, const Frame *frame, Error *err) {
         CreateRequest request = { 0 };
+        Member *member;
         int r;
 
-        if (session->container)
+        if (session_member(session, frame->stream))
                 return error_set(err, EEXIST, "there is a container already");
+        if (frame->stream > CONTAINER_MAX || (frame->stream > 0 && !session_member(session, 0)))
+                return error_set(err, EINVAL, "container number %u", frame->stream);
         r = message_read(frame, create_request_fields, &request, err);
         if (r < 0)
                 return r;
-        r = create(session, &request, frame->seq, err);
+        member = session_add(session, frame->stream);
+        r = create(member, &request, frame->seq, err);
+        if (r < 0 && !member->container)
+                session_remove(member);
         json_clear(create_request_fields, &request);
         return r;
 }
 
 /* The network is as it is to be: settings that name an interface can be written, and the program can run. */
-static int start_container(Session *session, uint32_t seq, Error *err) {
-        if (need_container(session, err) < 0 ||
-            namespaces_write_settings(session->container->spec, SETTING_NETWORK, err) < 0 ||
-            container_start(session->container, err) < 0)
+static int start_container(Member *member, uint32_t seq, Error *err) {
+        if (!member->container->init)
+                return error_set(err, ESRCH, "container not running");
+        if (namespaces_write_settings(member->container->spec, SETTING_NETWORK, err) < 0 ||
+            container_start(member->container, err) < 0)
                 return -err->code;
-        session->container->init->seq = seq;
+        member->container->init->seq = seq;
         return 0;
 }
 
-static int set_dns(Session *session, bool dns, Error *err) {
+static int set_dns(const Member *member, bool dns, Error *err) {
         if (dns)
-                return dns_start(session->dns, cgroup_fd(session->container->cgroup), err);
-        dns_stop(session->dns);
+                return dns_start(member->session->dns, cgroup_fd(member->container->cgroup), err);
+        dns_stop(member->session->dns);
         return 0;
 }
 
+/* A network comes with the start of container 0 only, which lasts as long as the session. */
 static void on_start_network(uint32_t seq, bool dns, const Error *error, void *user) {
         cleanup_error Error own = { 0 };
         Session *session = user;
+        Member *member = session_member(session, 0);
 
-        session->starting = false;
+        if (!member)
+                return;
+        member->starting = false;
         if (error)
                 channel_send_error(session->channel, seq, error);
-        else if (set_dns(session, dns, &own) < 0 || start_container(session, seq, &own) < 0)
+        else if (set_dns(member, dns, &own) < 0 || start_container(member, seq, &own) < 0)
                 channel_send_error(session->channel, seq, &own);
 }
 
 static int on_start(Session *session, const Frame *frame, Error *err) {
+        Member *member = need_container(session, frame, err);
         StartRequest request = { 0 };
         int r;
 
-        r = need_container(session, err);
-        if (r >= 0)
-                r = container_can_start(session->container, err);
-        if (r >= 0 && session->starting)
+        r = member ? container_can_start(member->container, err) : -err->code;
+        if (r >= 0 && member->starting)
                 r = error_set(err, EINVAL, "cannot start an already running container");
         if (r >= 0)
                 r = message_read(frame, start_request_fields, &request, err);
         if (r < 0)
                 return r;
-        if (request.network) {
-                session->starting = true;
+        if (request.network && member->number == 0) {
+                member->starting = true;
                 r = network_apply(session->network, request.network, frame->seq, on_start_network, session,
                                   err);
                 if (r < 0)
-                        session->starting = false;
+                        member->starting = false;
         } else {
-                r = start_container(session, frame->seq, err);
+                r = start_container(member, frame->seq, err);
         }
         json_clear(start_request_fields, &request);
         return r;
 }
 
 static int on_exec(Session *session, const Frame *frame, Error *err) {
+        const Member *member = session_member(session, frame->stream);
         ExecRequest request = { 0 };
         int r;
 
         r = message_read(frame, exec_request_fields, &request, err);
         if (r < 0)
                 return r;
-        r = exec_start(&session->processes, session->container, &request, frame->seq, err);
+        r = exec_start(&session->processes, member ? member->container : NULL, &request, frame->seq, err);
         json_clear(exec_request_fields, &request);
         return r;
 }
 
 /* ---- running processes ---- */
 
-static Process *find_process(const Session *session, uint32_t number, Error *err) {
-        Process *process = process_find(&session->processes, number ? number : PROCESS_INIT);
+static Process *find_process(const Session *session, const Frame *frame, uint32_t number, Error *err) {
+        uint32_t local = number ? number : PROCESS_INIT;
+        Process *process = local <= PROCESS_MAX && frame->stream <= CONTAINER_MAX
+                                   ? process_find(&session->processes, frame->stream << CONTAINER_SHIFT | local)
+                                   : NULL;
 
         if (!process)
                 error_set(err, ESRCH, "no such process");
@@ -171,11 +193,11 @@ static int on_signal(Session *session, const Frame *frame, Error *err) {
         if (request.signal < 0 || request.signal >= NSIG)
                 return error_set(err, EINVAL, "signal %d", request.signal);
         if (request.all) {
-                r = need_container(session, err);
-                if (r >= 0)
-                        r = container_signal_all(session->container, request.signal, err);
+                const Member *member = need_container(session, frame, err);
+
+                r = member ? container_signal_all(member->container, request.signal, err) : -err->code;
         } else {
-                const Process *process = find_process(session, request.process, err);
+                const Process *process = find_process(session, frame, request.process, err);
 
                 r = process ? process_signal(process, request.signal, err) : -err->code;
         }
@@ -192,7 +214,7 @@ static int on_resize(Session *session, const Frame *frame, Error *err) {
         r = message_read(frame, resize_request_fields, &request, err);
         if (r < 0)
                 return r;
-        process = find_process(session, request.process, err);
+        process = find_process(session, frame, request.process, err);
         r = process ? stdio_resize(process->stdio, request.rows, request.cols, err) : -err->code;
         if (r >= 0)
                 answer(session, frame);
@@ -203,25 +225,23 @@ static int on_resize(Session *session, const Frame *frame, Error *err) {
 
 static int on_update(Session *session, const Frame *frame, Error *err) {
         cleanup(oci_resources_freep) OciResources *resources = NULL;
+        const Member *member = need_container(session, frame, err);
         int r;
 
-        r = need_container(session, err);
+        r = member ? oci_resources_parse(frame->data, frame->length, &resources, err) : -err->code;
         if (r >= 0)
-                r = oci_resources_parse(frame->data, frame->length, &resources, err);
-        if (r >= 0)
-                r = cgroup_apply(session->container->cgroup, resources, err);
+                r = cgroup_apply(member->container->cgroup, resources, err);
         if (r >= 0)
                 answer(session, frame);
         return r;
 }
 
 static int on_stats(Session *session, const Frame *frame, Error *err) {
+        const Member *member = need_container(session, frame, err);
         JsonWriter w = { 0 };
         int r;
 
-        r = need_container(session, err);
-        if (r >= 0)
-                r = cgroup_write_stats(session->container->cgroup, &w, err);
+        r = member ? cgroup_write_stats(member->container->cgroup, &w, err) : -err->code;
         if (r >= 0)
                 answer_text(session, frame, &w);
         strbuf_done(&w.out);
@@ -229,12 +249,11 @@ static int on_stats(Session *session, const Frame *frame, Error *err) {
 }
 
 static int on_processes(Session *session, const Frame *frame, Error *err) {
+        const Member *member = need_container(session, frame, err);
         JsonWriter w = { 0 };
         int r;
 
-        r = need_container(session, err);
-        if (r >= 0)
-                r = stats_write_processes(session->container->cgroup, &w, err);
+        r = member ? stats_write_processes(member->container->cgroup, &w, err) : -err->code;
         if (r >= 0)
                 answer_text(session, frame, &w);
         strbuf_done(&w.out);
@@ -244,10 +263,11 @@ static int on_processes(Session *session, const Frame *frame, Error *err) {
 static void on_network_done(uint32_t seq, bool dns, const Error *error, void *user) {
         cleanup_error Error own = { 0 };
         Session *session = user;
+        const Member *member = session_member(session, 0);
 
         if (error)
                 channel_send_error(session->channel, seq, error);
-        else if (set_dns(session, dns, &own) < 0)
+        else if (member && member->container && set_dns(member, dns, &own) < 0)
                 channel_send_error(session->channel, seq, &own);
         else
                 channel_send_json(session->channel, FRAME_REPLY, seq, NULL, NULL);
@@ -279,13 +299,29 @@ static int on_clock(Session *session, const Frame *frame, Error *err) {
         return r;
 }
 
+/* Of a pod's further container: only that one goes. */
+static void shut_down_member(Member *member) {
+        session_kill_all(member);
+        if (!member->session->test && member->container)
+                share_forget(member->container->spec->root->path);
+        session_let_go(member);
+}
+
 static int on_shutdown(Session *session, const Frame *frame, Error *err) {
-        (void)err;
-        session_kill_all(session);
-        if (session->test)
-                sync();
-        else if (session->container)
-                share_unmount();
+        Member *member = session_member(session, frame->stream);
+
+        if (frame->stream > 0 && !member)
+                return error_set(err, ESRCH, "container not running");
+        if (frame->stream > 0) {
+                shut_down_member(member);
+        } else {
+                for (Member *m = session->members; m; m = m->next)
+                        session_kill_all(m);
+                if (session->test)
+                        sync();
+                else if (member)
+                        share_unmount();
+        }
         answer(session, frame);
         return 0;
 }

@@ -31,25 +31,63 @@
 /* Longer than a host that is alive needs to take 256 KiB, much shorter than anybody's patience. */
 #define LINGER_USEC (2ULL * 1000 * 1000)
 
+/* ---- containers ---- */
+
+Member *session_member(const Session *session, uint32_t number) {
+        for (Member *m = session->members; m; m = m->next)
+                if (m->number == number)
+                        return m;
+        return NULL;
+}
+
+static Member *member_of(const Session *session, const Process *process) {
+        return session_member(session, process->number >> CONTAINER_SHIFT);
+}
+
+static uint32_t local_number(const Process *process) {
+        return process->number & PROCESS_MAX;
+}
+
+Member *session_add(Session *session, uint32_t number) {
+        Member *member = xnew(Member, 1);
+
+        *member = (Member){ .next = session->members, .session = session, .number = number, .memory_events = -1 };
+        session->members = member;
+        return member;
+}
+
+static bool has_processes(const Member *member) {
+        for (const Process *p = member->session->processes.first; p; p = p->next)
+                if (p->number >> CONTAINER_SHIFT == member->number)
+                        return true;
+        return false;
+}
+
+/* About this container; to the host's shim of it. */
+static void tell(const Member *member, uint16_t type, const JsonField *fields, const void *message) {
+        cleanup_free char *text = json_to_text(fields, message, false);
+
+        channel_send(member->session->channel, type, member->number, 0, text, strlen(text));
+}
+
 /* ---- out of memory ---- */
 
-static uint64_t read_oom_kills(const Session *session) {
+static uint64_t read_oom_kills(const Member *member) {
         cleanup_error Error ignored = { 0 };
         uint64_t kills = 0;
 
-        if (session->container)
-                cgroup_oom_kills(session->container->cgroup, &kills, &ignored);
+        if (member->container)
+                cgroup_oom_kills(member->container->cgroup, &kills, &ignored);
         return kills;
 }
 
-static void check_memory(Session *session) {
-        uint64_t kills = read_oom_kills(session);
+static void check_memory(Member *member) {
+        uint64_t kills = read_oom_kills(member);
         char event[] = "oom";
 
-        if (kills > session->oom_kills)
-                channel_send_json(session->channel, FRAME_EVENT, 0, event_message_fields,
-                                  &(EventMessage){ .event = event });
-        session->oom_kills = kills;
+        if (kills > member->oom_kills)
+                tell(member, FRAME_EVENT, event_message_fields, &(EventMessage){ .event = event });
+        member->oom_kills = kills;
 }
 
 static void on_memory_event(LoopSource *source, int fd, uint32_t events, void *user) {
@@ -62,58 +100,77 @@ static void on_memory_event(LoopSource *source, int fd, uint32_t events, void *u
                 check_memory(user);
 }
 
-void session_watch_memory(Session *session) {
+void session_watch_memory(Member *member) {
         cleanup_error Error error = { 0 };
 
-        if (cgroup_open_memory_events(session->container->cgroup, &session->memory_events, &error) < 0 ||
-            loop_add_fd(session->loop, session->memory_events, EPOLLPRI, on_memory_event, session,
-                        &session->memory_watch, &error) < 0)
+        if (cgroup_open_memory_events(member->container->cgroup, &member->memory_events, &error) < 0 ||
+            loop_add_fd(member->session->loop, member->memory_events, EPOLLPRI, on_memory_event, member,
+                        &member->memory_watch, &error) < 0)
                 log_debug("%s", error.message); /* no memory controller: then no limit either */
 }
 
-static void stop_watching_memory(Session *session) {
-        session->memory_watch = loop_source_free(session->memory_watch);
-        if (session->memory_events >= 0)
-                close(TAKE_FD(session->memory_events));
+static void stop_watching_memory(Member *member) {
+        member->memory_watch = loop_source_free(member->memory_watch);
+        if (member->memory_events >= 0)
+                close(TAKE_FD(member->memory_events));
 }
 
-/* ---- the end of the container ---- */
+void session_remove(Member *member) {
+        for (Member **m = &member->session->members; *m; m = &(*m)->next)
+                if (*m == member) {
+                        *m = member->next;
+                        break;
+                }
+        loop_source_free(member->linger_timer);
+        stop_watching_memory(member);
+        container_free(member->container);
+        free(member);
+}
 
-void session_kill_all(Session *session) {
+/* ---- the end of a container ---- */
+
+void session_kill_all(Member *member) {
         cleanup_error Error error = { 0 };
 
-        if (session->container && cgroup_kill(session->container->cgroup, &error) < 0)
+        if (member->container && cgroup_kill(member->container->cgroup, &error) < 0)
                 log_warning("%s", error.message);
 }
 
-static void send_exited(Session *session, uint32_t process, int status, bool oom_killed) {
-        Exited exited = { .process = process, .status = status, .oom_killed = oom_killed };
-
-        channel_send_json(session->channel, FRAME_EXITED, 0, exited_fields, &exited);
+static void send_exited(const Member *member, uint32_t process, int status, bool oom_killed) {
+        tell(member, FRAME_EXITED, exited_fields,
+             &(Exited){ .process = process, .status = status, .oom_killed = oom_killed });
 }
 
-static void finish_container(Session *session) {
-        check_memory(session);
-        session->linger_timer = loop_source_free(session->linger_timer);
-        session->init_gone = true;
-        stop_watching_memory(session);
-        if (!session->test)
+static void finish_container(Member *member) {
+        check_memory(member);
+        member->linger_timer = loop_source_free(member->linger_timer);
+        member->init_gone = true;
+        stop_watching_memory(member);
+        if (!member->session->test)
                 share_sync();
-        send_exited(session, PROCESS_INIT, session->init_status, session->oom_kills > 0);
+        send_exited(member, PROCESS_INIT, member->init_status, member->oom_kills > 0);
 }
 
-static void finish_if_last(Session *session) {
-        if (session->init_done && !session->init_gone && session->processes.count == 0 &&
-            container_is_empty(session->container))
-                finish_container(session);
+static void finish_if_last(Member *member) {
+        if (has_processes(member))
+                return;
+        if (member->leaving)
+                session_remove(member);
+        else if (member->init_done && !member->init_gone && container_is_empty(member->container))
+                finish_container(member);
+}
+
+void session_let_go(Member *member) {
+        member->leaving = true;
+        finish_if_last(member);
 }
 
 static void on_linger(LoopSource *source, void *user) {
-        Session *session = user;
+        Member *member = user;
 
         (void)source;
-        session->linger_timer = NULL;
-        finish_container(session);
+        member->linger_timer = NULL;
+        finish_container(member);
 }
 
 /* ---- processes ---- */
@@ -128,16 +185,19 @@ static void on_process_ready(Process *process, void *user) {
         CreateReply reply = { .ready_usec = now_usec() };
         cleanup_error Error error = { 0 };
         Session *session = user;
+        Member *member = member_of(session, process);
+        bool init = local_number(process) == PROCESS_INIT;
         int r;
 
-        if (process->number == PROCESS_INIT)
-                r = container_init_ready(session->container, &error);
+        if (init)
+                r = member ? container_init_ready(member->container, &error)
+                           : error_set(&error, ESRCH, "container not running");
         else
                 r = exec_ready(process, &error);
         if (r < 0) {
                 answer_error(session, &process->seq, &error);
                 process_abandon(process);
-        } else if (process->number == PROCESS_INIT) {
+        } else if (init) {
                 channel_send_json(session->channel, FRAME_REPLY, process->seq, create_reply_fields, &reply);
                 process->seq = 0;
         }
@@ -146,12 +206,12 @@ static void on_process_ready(Process *process, void *user) {
 static void on_process_running(Process *process, void *user) {
         Session *session = user;
 
-        if (process->number == PROCESS_INIT) {
+        if (local_number(process) == PROCESS_INIT) {
                 StartReply reply = { .started_usec = now_usec() };
 
                 channel_send_json(session->channel, FRAME_REPLY, process->seq, start_reply_fields, &reply);
         } else {
-                ExecReply reply = { .process = process->number, .pid = process->pid };
+                ExecReply reply = { .process = local_number(process), .pid = process->pid };
 
                 channel_send_json(session->channel, FRAME_REPLY, process->seq, exec_reply_fields, &reply);
         }
@@ -160,13 +220,14 @@ static void on_process_running(Process *process, void *user) {
 
 /* It has ended without a word, before its program ran: ERROR says what is known. */
 static void answer_end(Session *session, Process *process, const Error *error) {
+        const Member *member = member_of(session, process);
         cleanup_error Error killed = { 0 };
 
-        if (read_oom_kills(session) > 0)
+        if (member && read_oom_kills(member) > 0)
                 error_set(&killed, ENOMEM,
                           "linux.resources.memory.limit: %s was OOM-killed while it was set up (memory limit "
                           "too low?)",
-                          process->number == PROCESS_INIT ? "container init" : "the process");
+                          local_number(process) == PROCESS_INIT ? "container init" : "the process");
         answer_error(session, &process->seq, killed.code ? &killed : error);
 }
 
@@ -180,41 +241,49 @@ static void on_process_failed(Process *process, const Error *error, void *user) 
 static void on_process_exited(Process *process, void *user) {
         cleanup_error Error error = { 0 };
         Session *session = user;
+        Member *member = member_of(session, process);
 
         if (process->seq) { /* asked to run its program, and killed before it did */
                 error_set(&error, EIO, "the process ended before its program ran");
                 answer_end(session, process, &error);
         }
-        if (process->number == PROCESS_INIT)
-                session_kill_all(session);
+        if (member && local_number(process) == PROCESS_INIT)
+                session_kill_all(member);
 }
 
 static void on_process_drained(Process *process, void *user) {
         bool ran = process->state != PROCESS_FAILED;
-        uint32_t number = process->number;
+        uint32_t number = local_number(process);
         Session *session = user;
+        Member *member = member_of(session, process);
         int status = process->status;
 
         /* without a container: its setup failed on our side */
-        if (session->container && session->container->init == process)
-                session->container->init = NULL;
+        if (member && member->container && member->container->init == process)
+                member->container->init = NULL;
         process_free(process);
+        if (!member)
+                return;
         if (ran && number == PROCESS_INIT) {
-                session->init_done = true;
-                session->init_status = status;
-                loop_add_timer(session->loop, LINGER_USEC, on_linger, session, &session->linger_timer);
+                member->init_done = true;
+                member->init_status = status;
+                loop_add_timer(session->loop, LINGER_USEC, on_linger, member, &member->linger_timer);
         } else if (ran) {
-                send_exited(session, number, status, false);
+                send_exited(member, number, status, false);
         }
-        finish_if_last(session);
+        finish_if_last(member);
 }
 
 static void on_child(pid_t pid, int status, void *user) {
         Session *session = user;
+        Member *next;
 
         process_table_reaped(&session->processes, pid, status);
-        if (session->init_done)
-                finish_if_last(session);
+        for (Member *m = session->members; m; m = next) {
+                next = m->next;
+                if (m->init_done)
+                        finish_if_last(m);
+        }
 }
 
 /* ---- frames ---- */
@@ -286,11 +355,13 @@ static void send_hello(Session *session, uint64_t kernel_usec) {
 /* ---- from beginning to end ---- */
 
 /* Nobody is there to hear of it: end what runs, with no more than a moment's patience. */
-static void end_container(Session *session) {
-        session_kill_all(session);
-        for (unsigned i = 0; i < 100 && session->container && !container_is_empty(session->container); i++)
-                poll(NULL, 0, 10);
-        if (!session->test && session->container)
+static void end_containers(Session *session) {
+        for (Member *m = session->members; m; m = m->next)
+                session_kill_all(m);
+        for (Member *m = session->members; m; m = m->next)
+                for (unsigned i = 0; i < 100 && m->container && !container_is_empty(m->container); i++)
+                        poll(NULL, 0, 10);
+        if (!session->test && session->members)
                 share_unmount();
 }
 
@@ -298,17 +369,17 @@ static void clear(Session *session) {
         log_relay_stop(&session->log);
         while (session->processes.first)
                 process_free(session->processes.first);
-        stop_watching_memory(session);
         network_free(session->network);
         dns_free(session->dns);
-        container_free(session->container);
+        while (session->members)
+                session_remove(session->members);
         channel_free(session->channel);
         loop_free(session->loop);
 }
 
 int session_run(const SessionOptions *options, Error *err) {
         ChannelHandlers handlers = { .frame = on_frame, .end = on_end };
-        Session session = { .test = options->test, .memory_events = -1, .log.pipe = -1 };
+        Session session = { .test = options->test, .log.pipe = -1 };
         int r;
 
         handlers.user = &session;
@@ -335,7 +406,7 @@ int session_run(const SessionOptions *options, Error *err) {
                 session.dns = dns_new(session.loop, session.channel);
                 send_hello(&session, options->kernel_usec);
                 r = loop_run(session.loop, err);
-                end_container(&session);
+                end_containers(&session);
         }
         clear(&session);
         return r < 0 ? r : 0;

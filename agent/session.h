@@ -22,18 +22,16 @@ typedef struct SessionOptions {
         bool test;            /* not in a guest: the clock and the share are left alone */
 } SessionOptions;
 
-typedef struct Session {
-        Loop *loop;
-        Channel *channel;
-        Reaper reaper;
-        LogRelay log;
-        ProcessTable processes;
+typedef struct Session Session;
+
+/* One container of the virtual machine. There is one, number 0, unless the machine is a pod's. */
+typedef struct Member {
+        struct Member *next;
+        Session *session;
+        uint32_t number;
         Container *container;
-        Network *network;
-        Dns *dns;
         bool starting; /* START was asked for, and the network is being made */
-        bool test;
-        bool ended; /* the host broke the protocol or is gone: nothing is done any more */
+        bool leaving;  /* SHUTDOWN was asked for: it goes when its last process has gone */
 
         int memory_events; /* descriptor of the container's cgroup; -1 */
         LoopSource *memory_watch;
@@ -43,7 +41,20 @@ typedef struct Session {
         bool init_gone; /* and EXITED was sent */
         int init_status;
         LoopSource *linger_timer; /* how long EXITED of the init waits for the other processes */
-} Session;
+} Member;
+
+struct Session {
+        Loop *loop;
+        Channel *channel;
+        Reaper reaper;
+        LogRelay log;
+        ProcessTable processes; /* numbered container << CONTAINER_SHIFT | process */
+        Member *members;
+        Network *network;
+        Dns *dns;
+        bool test;
+        bool ended; /* the host broke the protocol or is gone: nothing is done any more */
+};
 
 /* Runs until the channel ends; then nothing of the container is left. */
 int session_run(const SessionOptions *options, Error *err);
@@ -52,7 +63,16 @@ int session_run(const SessionOptions *options, Error *err);
 
 /* One request; the answer is sent now or later. On error the caller sends ERROR. */
 int request_handle(Session *session, const Frame *frame, Error *err);
+
+Member *session_member(const Session *session, uint32_t number); /* NULL: none */
+/* A new one, without a container yet. */
+Member *session_add(Session *session, uint32_t number);
+/* Takes it out of the session. */
+void session_remove(Member *member);
+
 /* SIGKILL to everything in the container. */
-void session_kill_all(Session *session);
+void session_kill_all(Member *member);
 /* Watches for processes killed for lack of memory. */
-void session_watch_memory(Session *session);
+void session_watch_memory(Member *member);
+/* It is to leave: frees it, now or when its last process has gone. */
+void session_let_go(Member *member);

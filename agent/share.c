@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
 #include "common/protocol/message.h"
@@ -34,6 +36,15 @@ void share_sync(void) {
 
         if (fd >= 0)
                 syncfs(fd);
+}
+
+void share_forget(const char *rootfs) {
+        cleanup_free char *folder = xasprintf("%s/..", rootfs), *real = NULL;
+
+        share_sync();
+        real = realpath(folder, NULL);
+        if (real)
+                umount2(real, MNT_DETACH);
 }
 
 void share_unmount(void) {

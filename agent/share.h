@@ -9,5 +9,7 @@
 int share_mount(const char *type, Error *err);
 /* Writes out what is not yet on the host. */
 void share_sync(void);
+/* share_sync(), and lets go of the files of the pod's container whose root is ROOTFS. */
+void share_forget(const char *rootfs);
 /* share_sync(), and takes the share away from everything that does not have it open. */
 void share_unmount(void);
