@@ -107,7 +107,8 @@ static int prepare_pod(Container *container, const Container *pod, ProcessSpec *
         if (container->pod_namespaces == 0)
                 return 0;
         if (!pod || !pod->init)
-                return error_set(err, EINVAL, "linux.namespaces: there is no pod whose namespaces could be entered");
+                return error_set(err, EINVAL,
+                                 "linux.namespaces: there is no pod whose namespaces could be entered");
         spec->extra_fd = pod->init->pidfd;
         if (container->pod_namespaces & CLONE_NEWPID) {
                 cleanup_free char *path = xasprintf("/proc/%d/ns/pid", (int)pod->init->pid);

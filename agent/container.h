@@ -17,8 +17,8 @@ typedef struct Container {
         Environment *environment;
         Process *init; /* owned by the process table; NULL once it is gone */
         uint32_t rows, cols;
-        uint32_t number;         /* in the pod */
-        int pod_namespaces;      /* CLONE_… of the pod's that it enters */
+        uint32_t number;    /* in the pod */
+        int pod_namespaces; /* CLONE_… of the pod's that it enters */
 } Container;
 
 /* Starts setting it up as container NUMBER; POD is container 0 when this is a further one. The process table reports when its init is ready. SEQ is the request's. */

@@ -44,7 +44,7 @@ int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err) {
                 const OciNamespace *namespace = &linux_->namespaces[i];
                 int flag = oci_namespace_flag(namespace->type);
 
-                if (is_of_pod(namespace) && (flag & POD_NAMESPACES) != 0)
+                if (is_of_pod(namespace) && (flag & (POD_NAMESPACES | CLONE_NEWNET)) != 0)
                         continue;
                 if (namespace->path && *namespace->path)
                         return error_set(err, ENOTSUP,

@@ -174,9 +174,10 @@ static int on_exec(Session *session, const Frame *frame, Error *err) {
 
 static Process *find_process(const Session *session, const Frame *frame, uint32_t number, Error *err) {
         uint32_t local = number ? number : PROCESS_INIT;
-        Process *process = local <= PROCESS_MAX && frame->stream <= CONTAINER_MAX
-                                   ? process_find(&session->processes, frame->stream << CONTAINER_SHIFT | local)
-                                   : NULL;
+        Process *process =
+                local <= PROCESS_MAX && frame->stream <= CONTAINER_MAX
+                        ? process_find(&session->processes, frame->stream << CONTAINER_SHIFT | local)
+                        : NULL;
 
         if (!process)
                 error_set(err, ESRCH, "no such process");
@@ -277,9 +278,8 @@ static int on_network(Session *session, const Frame *frame, Error *err) {
         NetworkConfig config = { 0 };
         int r;
 
-        r = need_container(session, err);
-        if (r >= 0)
-                r = message_read(frame, network_config_fields, &config, err);
+        r = need_container(session, frame, err) ? message_read(frame, network_config_fields, &config, err)
+                                                : -err->code;
         if (r < 0)
                 return r;
         r = network_apply(session->network, &config, frame->seq, on_network_done, session, err);

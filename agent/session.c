@@ -51,7 +51,9 @@ static uint32_t local_number(const Process *process) {
 Member *session_add(Session *session, uint32_t number) {
         Member *member = xnew(Member, 1);
 
-        *member = (Member){ .next = session->members, .session = session, .number = number, .memory_events = -1 };
+        *member = (Member){
+                .next = session->members, .session = session, .number = number, .memory_events = -1
+        };
         session->members = member;
         return member;
 }

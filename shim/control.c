@@ -27,8 +27,8 @@
 typedef struct Connection {
         Control *control;
         Channel *channel;
-        uint32_t process; /* the process it started with EXEC; 0: none */
-        bool exited;      /* EXITED was passed on */
+        uint32_t process;   /* the process it started with EXEC; 0: none */
+        bool exited;        /* EXITED was passed on */
         uint32_t container; /* it is the shim of this further container of the pod; 0: no */
 } Connection;
 

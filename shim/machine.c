@@ -28,7 +28,8 @@ static void on_qmp_end(Qmp *qmp, const char *why, void *user) {
                 session_fail(user, why);
 }
 
-static int open_channels(Session *session, const ChannelHandlers *agent, const VmSockets *sockets, Error *err) {
+static int open_channels(Session *session, const ChannelHandlers *agent, const VmSockets *sockets,
+                         Error *err) {
         QmpHandlers qmp = {
                 .ready = on_qmp_ready, .event = on_qmp_event, .end = on_qmp_end, .user = session
         };

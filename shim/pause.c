@@ -170,8 +170,9 @@ void pause_request(Pause *pause, bool paused, PauseFn fn, void *user, uint32_t t
 
         r = oci_check_operation(status, paused ? OCI_PAUSE : OCI_RESUME, session->plan->id, &error);
         if (r >= 0 && session->plan->pod)
-                r = error_set(&error, ENOTSUP,
-                              "the container shares the virtual machine of a pod; pause the pod's first container");
+                r = error_set(
+                        &error, ENOTSUP,
+                        "the container shares the virtual machine of a pod; pause the pod's first container");
         if (r >= 0 && (pause->qmp_pending || pause->fn || session->state == SESSION_STARTING))
                 r = error_set(&error, EBUSY, "the container is just being %s",
                               session->state == SESSION_STARTING ? "started"

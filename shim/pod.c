@@ -19,12 +19,13 @@ static bool is_stream(uint16_t type) {
 
 /* ---- in the shim with the VM ---- */
 
-int pod_pass_down(Session *session, uint32_t container, const Frame *frame, RequestFn fn, void *user, Error *err) {
+int pod_pass_down(Session *session, uint32_t container, const Frame *frame, RequestFn fn, void *user,
+                  Error *err) {
         if (is_stream(frame->type)) {
                 if (frame->stream >> STREAM_SHIFT != 0)
                         return error_set(err, EPROTO, "a stream of another container");
-                channel_send(session->agent, frame->type, frame->stream | container << STREAM_SHIFT, 0, frame->data,
-                             frame->length);
+                channel_send(session->agent, frame->type, frame->stream | container << STREAM_SHIFT, 0,
+                             frame->data, frame->length);
                 return 0;
         }
         switch (frame->type) {
@@ -41,7 +42,8 @@ int pod_pass_down(Session *session, uint32_t container, const Frame *frame, Requ
                                  frame->length, fn, user, frame->seq);
                 return 0;
         default:
-                return error_set(err, EPROTO, "a %s frame from a container of the pod", frame_type_name(frame->type));
+                return error_set(err, EPROTO, "a %s frame from a container of the pod",
+                                 frame_type_name(frame->type));
         }
 }
 
@@ -71,10 +73,10 @@ void pod_remove(Session *session, uint32_t container) {
 
         if (!session->agent)
                 return;
-        requests_send_to(session->requests, session->agent, container, FRAME_SIGNAL, text, strlen(text), on_removed,
+        requests_send_to(session->requests, session->agent, container, FRAME_SIGNAL, text, strlen(text),
+                         on_removed, session, 0);
+        requests_send_to(session->requests, session->agent, container, FRAME_SHUTDOWN, "{}", 2, on_removed,
                          session, 0);
-        requests_send_to(session->requests, session->agent, container, FRAME_SHUTDOWN, "{}", 2, on_removed, session,
-                         0);
 }
 
 /* ---- in the shim of a member ---- */
@@ -101,7 +103,8 @@ static void on_joined(const Frame *reply, const Error *error, void *user, uint32
         joining->resume(session);
 }
 
-int pod_join(Session *session, const ChannelHandlers *handlers, void (*resume)(Session *session), Error *err) {
+int pod_join(Session *session, const ChannelHandlers *handlers, void (*resume)(Session *session),
+             Error *err) {
         cleanup_close int fd = -1;
         Joining *joining;
 

@@ -14,7 +14,8 @@
 
 /* A frame from the shim of container CONTAINER. FN answers a request with FRAME's seq as its tag. EPROTO: nothing that a
  * member may say. */
-int pod_pass_down(Session *session, uint32_t container, const Frame *frame, RequestFn fn, void *user, Error *err);
+int pod_pass_down(Session *session, uint32_t container, const Frame *frame, RequestFn fn, void *user,
+                  Error *err);
 
 /* The container that a frame of the agent is about. */
 uint32_t pod_container(const Frame *frame);

@@ -35,8 +35,8 @@ void requests_send(Requests *requests, Channel *channel, uint16_t type, const vo
         requests_send_to(requests, channel, 0, type, data, length, fn, user, tag);
 }
 
-void requests_send_to(Requests *requests, Channel *channel, uint32_t container, uint16_t type, const void *data,
-                      size_t length, RequestFn fn, void *user, uint32_t tag) {
+void requests_send_to(Requests *requests, Channel *channel, uint32_t container, uint16_t type,
+                      const void *data, size_t length, RequestFn fn, void *user, uint32_t tag) {
         cleanup_error Error error = { 0 };
 
         if (requests->count == REQUESTS_MAX || length > FRAME_MAX_CONTROL) {

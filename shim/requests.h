@@ -19,8 +19,8 @@ void requests_send(Requests *requests, Channel *channel, uint16_t type, const vo
                    RequestFn fn, void *user, uint32_t tag);
 
 /* The same to container CONTAINER of a pod. */
-void requests_send_to(Requests *requests, Channel *channel, uint32_t container, uint16_t type, const void *data,
-                      size_t length, RequestFn fn, void *user, uint32_t tag);
+void requests_send_to(Requests *requests, Channel *channel, uint32_t container, uint16_t type,
+                      const void *data, size_t length, RequestFn fn, void *user, uint32_t tag);
 
 /* A REPLY or ERROR arrived. EPROTO when nobody waits for it. */
 int requests_answer(Requests *requests, const Frame *frame, Error *err);

@@ -215,8 +215,8 @@ static int place_from_child(const LaunchPlan *plan, int tree, int namespace, Err
 }
 
 int share_join(const LaunchPlan *plan, int namespace, Error *err) {
-        cleanup_free char *folder = xasprintf("%s/" STATE_PRIVATE "/" PRIVATE_SHARE "/" SHARE_MEMBER,
-                                              plan->state_dir, plan->id);
+        cleanup_free char *folder =
+                xasprintf("%s/" STATE_PRIVATE "/" PRIVATE_SHARE "/" SHARE_MEMBER, plan->state_dir, plan->id);
         cleanup_close int tree = -1;
 
         if (share_assemble(plan, err) < 0)

@@ -41,7 +41,7 @@ typedef enum FrameType {
         FRAME_SHUTDOWN = 26,  /* shim → agent: sync, unmount; the reply comes when the disks are clean */
         FRAME_NETWORK = 27,   /* shim → agent: NetworkConfig, while the container runs */
         FRAME_CLOCK = 28,     /* shim → agent: ClockRequest */
-        FRAME_JOIN = 29,     /* shim of a further container of a pod → shim with the VM: {} → JoinReply */
+        FRAME_JOIN = 29, /* shim of a further container of a pod → shim with the VM: {} → JoinReply */
         /* streams: no reply */
         FRAME_DATA = 32,   /* bytes of a stream, within the credit */
         FRAME_WINDOW = 33, /* u32: so many bytes more may be sent on the stream */

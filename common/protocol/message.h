@@ -13,9 +13,9 @@
 #define PROTOCOL_VERSION 1
 
 /* Name of the virtio-serial port, and where the agent finds what the host shares. */
-#define AGENT_PORT_NAME    "carrel.agent"
-#define SHARE_TAG          "carrel"
-#define GUEST_SHARE        "/run/carrel/share"
+#define AGENT_PORT_NAME "carrel.agent"
+#define SHARE_TAG       "carrel"
+#define GUEST_SHARE     "/run/carrel/share"
 /* With the folder of the container ("", or SHARE_MEMBER) and the number of a bind in the plan. */
 #define GUEST_SHARE_ROOTFS GUEST_SHARE "/%srootfs"
 #define GUEST_SHARE_MOUNT  GUEST_SHARE "/%smounts/%zu"
@@ -24,7 +24,7 @@
 #define SHARE_MEMBER "members/%s/"
 
 /* In the guest's config.json the path of a namespace that is the pod's, that is, that of container 0. */
-#define NAMESPACE_OF_POD "pod"
+#define NAMESPACE_OF_POD "/pod"
 
 typedef struct Hello {
         uint32_t version;

@@ -25,7 +25,7 @@ enum {
         _STREAM_MAX,
 };
 
-#define PROCESS_INIT 1U                /* the container's own process; execs count up from 2 */
+#define PROCESS_INIT 1U      /* the container's own process; execs count up from 2 */
 #define PROCESS_MAX  0xffffU /* largest process number of a container */
 
 /* Containers of a pod: 0 is the one that the VM was made for. Between the shim with the VM and the agent, control frames

@@ -18,8 +18,7 @@ static bool is_alive(const Container *container) {
 /* Whether PATH is the namespace of TYPE in which the container's shim is. */
 static bool has_namespace(const Container *container, const char *type, const char *path) {
         const char *file = streq(type, "network") ? "net" : streq(type, "mount") ? "mnt" : type;
-        cleanup_free char *own =
-                xasprintf("/proc/%lld/ns/%s", (long long)container->record->pid, file);
+        cleanup_free char *own = xasprintf("/proc/%lld/ns/%s", (long long)container->record->pid, file);
         struct stat a, b;
 
         return stat(path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;

@@ -7,12 +7,12 @@
 #include "runtime/commands/command.h"
 
 typedef struct Pod {
-        char *id;         /* of the container with the VM */
-        char *control;    /* its control socket */
+        char *id;          /* of the container with the VM */
+        char *control;     /* its control socket */
         char **namespaces; /* types of the bundle's namespaces that are the pod's */
-        int share;        /* mount namespace of its virtiofsd; -1 */
-        uint32_t vcpus;   /* of the machine */
-        uint64_t memory;  /* its RAM, bytes */
+        int share;         /* mount namespace of its virtiofsd; -1 */
+        uint32_t vcpus;    /* of the machine */
+        uint64_t memory;   /* its RAM, bytes */
 } Pod;
 
 /* *ret is NULL when the bundle's network namespace is none of a running container of ours. */

@@ -44,7 +44,8 @@ static int find_below(const char *pid, int depth) {
         STRV_FOR_EACH (child, children) {
                 cleanup_free char *namespace = xasprintf("/proc/%s/ns/mnt", *child);
 
-                fd = serves_tree(*child) ? open(namespace, O_RDONLY | O_CLOEXEC) : find_below(*child, depth - 1);
+                fd = serves_tree(*child) ? open(namespace, O_RDONLY | O_CLOEXEC)
+                                         : find_below(*child, depth - 1);
                 if (fd >= 0)
                         break;
         }
@@ -57,7 +58,8 @@ int pod_share_open(pid_t shim, Error *err) {
 
         return fd >= 0 ? fd
                        : error_set(err, ENOTSUP,
-                                   "the pod's virtual machine has no virtiofsd, so no further container can bring its "
+                                   "the pod's virtual machine has no virtiofsd, so no further container can "
+                                   "bring its "
                                    "files; set \"share\" to \"virtiofs\"");
 }
 

@@ -66,9 +66,9 @@ typedef struct PlanRequest {
         const char *state_dir; /* absolute path of the container's state folder */
         const char *pod; /* control socket of the container whose VM this one joins; NULL: a VM of its own */
         char *const *pod_namespaces; /* types of the bundle's namespaces that are the pod's */
-        bool debug;            /* kernel log on the console */
-        bool foreground;       /* carrel run without --detach: state goes with it */
-        uint64_t begin_usec;   /* now_usec() at the start of the command; 0 in golden tests */
+        bool debug;                  /* kernel log on the console */
+        bool foreground;             /* carrel run without --detach: state goes with it */
+        uint64_t begin_usec;         /* now_usec() at the start of the command; 0 in golden tests */
 } PlanRequest;
 
 typedef struct Plan {

@@ -11,7 +11,7 @@ typedef struct Planner {
         const RuntimeConfig *config;
         const HostFacts *facts;
         const PlanRequest *request;
-        Plan *plan; /* is being filled */
+        Plan *plan;   /* is being filled */
         char *folder; /* of the container in what the guest sees: "", or "members/ID/" */
 } Planner;
 

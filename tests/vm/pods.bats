@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Pods: containers that join the namespaces of a container run in its virtual machine.
+
+load ../lib/common
+
+setup() {
+        need_vm
+        test_begin "$BATS_TEST_TMPDIR"
+        make_bundle sleep 1000
+        POD=$CT-pod
+        edit '.hostname = "thepod"'
+        carrel_detached create "$POD"
+        carrel start "$POD"
+        POD_PID=$(carrel state "$POD" | jq .pid)
+}
+
+# member NAMESPACE...: the bundle is that of a container which joins these of the pod.
+member() {
+        local type
+        for type; do
+                # shellcheck disable=SC2016
+                edit '(.linux.namespaces[] | select(.type == $type)).path = $path | del(.hostname)' \
+                        --arg type "$type" --arg path "/proc/$POD_PID/ns/${type/network/net}"
+        done
+}
+
+end_pod() {
+        carrel delete --force "$POD"
+        assert_clean
+}
+
+# What the pod's guest is served: names below members/.
+served() {
+        local pid
+        for pid in $(carrel ps --format json "$POD" | jq '.[]'); do
+                if [ "$(<"/proc/$pid/comm")" = virtiofsd ] && [ -d "/proc/$pid/root/rootfs" ]; then
+                        ls "/proc/$pid/root/members"
+                        break
+                fi
+        done
+}
+
+@test "a member has the pod's machine, host name and processes, and its own files, streams and status" {
+        member network uts ipc pid
+        mkdir -p "$T/data"
+        echo given >"$T/data/file"
+        # shellcheck disable=SC2016
+        edit '.mounts += [{destination: "/data", type: "bind", source: $data, options: ["rbind"]}]' --arg data "$T/data"
+        script 'hostname; cat /data/file; tr "\0" " " </proc/1/cmdline; echo; cat; echo answer >/data/answer; echo err >&2; exit 3'
+        head -c 1048576 /dev/urandom | base64 -w 0 >"$T/input"
+        status=0
+        carrel run "$CT" <"$T/input" >"$T/out" 2>"$T/err" || status=$?
+        assert_equal "$status" 3
+        assert_equal "$(head -n 3 "$T/out")" $'thepod\ngiven\nsleep 1000 '
+        cmp "$T/input" <(tail -n +4 "$T/out")
+        assert_equal "$(<"$T/err")" err
+        assert_equal "$(<"$T/data/answer")" answer
+        assert_equal "$(served)" ''
+        assert_equal "$(carrel state "$POD" | jq -r .status)" running
+        end_pod
+}
+
+@test "create, start, exec, ps --guest, update, events, kill, delete of a member; the pod goes on" {
+        member network uts ipc
+        args sleep 1000
+        carrel_detached create "$CT"
+        assert_equal "$(served)" "$CT"
+        carrel start "$CT"
+        run carrel exec "$CT" sh -c 'echo in; cat; exit 4' <<<stdin
+        assert_output $'in\nstdin'
+        assert_equal "$status" 4
+        run carrel ps --guest --format json "$CT"
+        assert_equal "$(jq -r '.[].command' <<<"$output")" "sleep 1000"
+        run carrel events --stats "$CT"
+        assert_equal "$(jq '.data.pids.current' <<<"$output")" 1
+        carrel update --pids-limit 7 "$CT"
+        run carrel events --stats "$CT"
+        assert_equal "$(jq '.data.pids.limit' <<<"$output")" 7
+        run_carrel pause "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *pod* ]] || fail "$stderr"
+        carrel kill "$CT" TERM
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_equal "$(served)" ''
+        run carrel exec "$POD" cat /sys/fs/cgroup/cgroup.procs
+        assert_equal "$status" 0
+        end_pod
+}
+
+@test "a member's monitor is killed: the member is gone, the pod goes on" {
+        member network
+        args sleep 1000
+        carrel_detached create "$CT"
+        carrel start "$CT"
+        kill -KILL "$(carrel state "$CT" | jq .pid)"
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_equal "$(served)" ''
+        assert_equal "$(carrel exec "$POD" sh -c 'ls -d /proc/[0-9]* | wc -l' </dev/null)" 4
+        end_pod
+}
+
+@test "the pod's container ends: its members end too, and say why" {
+        member network
+        args sleep 1000
+        carrel_detached create "$CT"
+        carrel start "$CT"
+        carrel kill "$POD" KILL
+        wait_status "$POD" stopped
+        wait_status "$CT" stopped
+        grep -q "virtual machine of the pod has ended" "$ROOT/$CT/shim.log"
+        carrel delete "$CT"
+        end_pod
+}
+
+@test "five members at once" {
+        member network
+        script 'echo "$HOSTNAME_OF"; sleep 1'
+        local i pids=()
+        for i in 1 2 3 4 5; do
+                carrel run "$CT-$i" </dev/null >"$T/out.$i" 2>&1 &
+                pids+=($!)
+        done
+        for i in "${pids[@]}"; do wait "$i"; done
+        assert_equal "$(served)" ''
+        end_pod
+}
+
+@test "a program that is not there: runc's words, and nothing left" {
+        member network
+        args no-such-program
+        run_carrel run "$CT"
+        assert_equal "$status" 127
+        [[ $stderr = *'executable file not found'* ]] || fail "$stderr"
+        assert_equal "$(served)" ''
+        end_pod
+}
