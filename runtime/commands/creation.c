@@ -218,7 +218,8 @@ static Record *make_record(const Creation *c) {
         record->pod = c->pod ? xstrdup(c->pod->id) : NULL;
         record->vcpus = c->pod ? c->pod->vcpus : c->plan->vm.vcpus;
         record->memory = c->pod ? c->pod->memory : c->plan->vm.memory_mib * MIB;
-        record->host_memory = c->pod ? 0 : record->memory + sizing_host_overhead(record->memory, c->plan->vm.accelerator);
+        record->host_memory =
+                c->pod ? 0 : record->memory + sizing_host_overhead(record->memory, c->plan->vm.accelerator);
         return record;
 }
 

@@ -25,7 +25,7 @@ static void check_lines(char *const *lines) {
 static void check_guest(const Json *config) {
         const Json *mounts = json_get(config, "mounts");
 
-        if (!streq(json_string(json_get(json_get(config, "root"), "path")), GUEST_SHARE_ROOTFS))
+        if (!streq(json_string(json_get(json_get(config, "root"), "path")), GUEST_SHARE "/rootfs"))
                 abort();
         for (size_t i = 0; i < json_count(mounts); i++) {
                 const Json *options = json_get(json_item(mounts, i), "options");

@@ -80,7 +80,7 @@ served() {
         run_carrel pause "$CT"
         assert_equal "$status" 1
         [[ $stderr = *pod* ]] || fail "$stderr"
-        carrel kill "$CT" TERM
+        carrel kill "$CT" KILL
         wait_status "$CT" stopped
         carrel delete "$CT"
         assert_equal "$(served)" ''
