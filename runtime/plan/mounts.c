@@ -191,15 +191,32 @@ static int map_share(const Work *w, LaunchShare *share, Error *err) {
         return 0;
 }
 
+/* Whether one of the earlier mounts, made by the guest itself, is what the destination is in. */
+static bool is_in_guest_mount(const Work *w, const char *destination) {
+        const OciMount *mounts = w->p->spec->mounts;
+
+        for (const OciMount *m = mounts; m < w->mount; m++) {
+                cleanup_free char *other = path_normalize(m->destination);
+                const char *rest = str_after(destination, other);
+
+                if (!is_bind(m) && rest && (*rest == '/' || streq(other, "/")))
+                        return true;
+        }
+        return false;
+}
+
 static int add_share(Work *w, char *source, Error *err) {
         LaunchPlan *launch = &w->p->plan->launch;
         size_t n = launch->n_shares - 1; /* the first is the root */
         cleanup_free char *inside = xasprintf(GUEST_SHARE_MOUNT, w->p->folder, n);
+        cleanup_free char *destination = path_normalize(w->mount->destination);
+        bool hidden = is_in_guest_mount(w, destination);
 
         launch->shares = xreallocarray(launch->shares, launch->n_shares + 1, sizeof(LaunchShare));
         launch->shares[launch->n_shares++] = (LaunchShare){
                 .source = source,
                 .target = xasprintf("%smounts/%zu", w->p->folder, n),
+                .destination = hidden ? NULL : TAKE_PTR(destination),
                 .recursive = is_recursive(w->mount),
                 .read_only = is_read_only(w->mount),
         };
