@@ -64,7 +64,7 @@ static const SpecialBind *find_special(const char *source) {
 
 /* The same for binds that are told by other marks than their source. */
 #define WHY_HOST_SHM "shared memory is the guest's own; it is not shared with the host"
-#define WHY_SHM      "shared memory is a tmpfs of the guest, as large as half of its memory"
+#define WHY_SHM      "shared memory is a tmpfs of the guest, as large as the one that is bound there"
 #define WHY_MAPPED   "ids can be mapped of files of the host only; leave out uidMappings, gidMappings and idmap"
 
 /* ---- file systems ---- */
@@ -191,6 +191,14 @@ static int map_share(const Work *w, LaunchShare *share, Error *err) {
         return 0;
 }
 
+static void set_size(Work *w, uint64_t bytes) {
+        cleanup_free char *option = xasprintf("size=%llu", (unsigned long long)bytes);
+        Json *options = json_copy(json_get(w->guest, "options"));
+
+        json_append(options, json_new_string(option));
+        json_set(w->guest, "options", options);
+}
+
 /* Whether one of the earlier mounts, made by the guest itself, is what the destination is in. */
 static bool is_in_guest_mount(const Work *w, const char *destination) {
         const OciMount *mounts = w->p->spec->mounts;
@@ -237,6 +245,8 @@ static int special_bind(Work *w, const char *source, Error *err) {
                 else
                         planner_note(w->p, "%s: " WHY_SHM, w->at);
                 replace(w, "tmpfs");
+                if (!streq(source, "/dev/shm") && w->p->request->shm_bytes > 0)
+                        set_size(w, w->p->request->shm_bytes);
                 return 1;
         }
         if (device_path_is_standard(source)) {

@@ -291,3 +291,15 @@ section() {
         [ ! -e rootfs/volatile/folder ]
         assert_clean
 }
+
+@test "a bind onto /dev/shm is a tmpfs of the same size" {
+        mkdir shm
+        mount -t tmpfs -o size=7m,mode=1777 tmpfs shm
+        edit '.mounts |= map(select(.destination != "/dev/shm"))'
+        mount_entry '{"destination": "/dev/shm", "type": "bind", "source": "'"$PWD/shm"'", "options": ["bind", "nosuid"]}'
+        script 'df -k /dev/shm | tail -n 1 | awk "{ print \$2 }"; stat -c %a /dev/shm'
+        run_carrel run "$CT"
+        umount shm
+        assert_equal "$output" $'7168\n1777'
+        assert_clean
+}
