@@ -157,7 +157,7 @@ snapshot_more() {
         local name
 
         ps -eo stat=,comm= | awk '$1 !~ /^Z/ && $2 ~ /^(containerd-shim|conmon|runc)/ { print "process", $2 }' | sort
-        find /sys/fs/cgroup -type d -path "*/$GROUP/*" -printf 'cgroup %p\n' 2>/dev/null | sort
+        find /sys/fs/cgroup -type d -path "*/$GROUP/*" ! -name conmon -printf 'cgroup %p\n' 2>/dev/null | sort
         find "$E/tmp" -mindepth 1 -maxdepth 1 -printf 'temporary file %f\n' | sort
         find /run/carrel "$E"/exec/runtime-runc/* -mindepth 1 -maxdepth 1 ! -name '~lock' -printf 'state %p\n' 2>/dev/null | sort
         for name in $ENGINES; do "${name}_containers" 2>/dev/null | sed "s/^/container of $name: /"; done
