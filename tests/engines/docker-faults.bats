@@ -83,10 +83,3 @@ setup_file() {
         done
 }
 
-@test "memory runs out in the guest: OOMKilled" {
-        docker_detached one --memory 48m "$ENGINE_IMAGE" tail /dev/zero
-        assert_equal "$(docker wait one)" 137
-        echo "$(inspect one '{{.State.OOMKilled}}')" >&3
-        must docker rm one
-        assert_clean
-}
