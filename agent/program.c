@@ -250,7 +250,7 @@ static int become_user(const OciProcess *process, const CapSets *caps, Error *er
 
 int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **ret, Error *err) {
         cleanup(program_freep) Program *program = xnew(Program, 1);
-        cleanup_free char *home = NULL;
+        cleanup_free char *home = NULL, *path = NULL;
 
         program->process = process;
         program->seccomp = seccomp;
@@ -263,6 +263,9 @@ int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **r
         if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_errno(err, "process.noNewPrivileges");
         if (become_user(process, &program->caps, err) < 0)
+                return -err->code;
+        /* now already, as runc does: not every engine looks at why a start failed */
+        if (program_look_up(process->args[0], program->env, &path, err) < 0)
                 return -err->code;
         *ret = TAKE_PTR(program);
         return 0;
@@ -295,6 +298,7 @@ int program_exec(Program *program, Error *err) {
         cleanup_free char *path = NULL, *why = NULL;
         int code;
 
+        /* once more: hooks may have run since */
         if (program_look_up(program->process->args[0], program->env, &path, err) < 0)
                 return -err->code;
         reset_signals();

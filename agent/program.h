@@ -26,13 +26,12 @@ int program_limit(const OciProcess *process, pid_t pid, Error *err);
 
 /*
  * By the child, in the container's namespaces and root, as root of its user namespace: owner of stdio,
- * no_new_privs, bounding set, umask, groups, ids, working folder, environment. Every descriptor above 2
- * becomes O_CLOEXEC. SECCOMP may be NULL. PROCESS and SECCOMP are borrowed until program_free().
+ * no_new_privs, bounding set, umask, groups, ids, working folder, environment; whether args[0] can be found,
+ * with runc's words when it cannot. Every descriptor above 2 becomes O_CLOEXEC. SECCOMP may be NULL. PROCESS and SECCOMP are borrowed until program_free().
  */
 int program_setup(const OciProcess *process, const Seccomp *seccomp, Program **ret, Error *err);
 
-/* Look-up of args[0], with runc's words when there is no such program; signals to their defaults and
- * unblocked; capabilities and seccomp; execve(2). Comes back only with an error. */
+/* Look-up of args[0]; signals to their defaults and unblocked; capabilities and seccomp; execve(2). Comes back only with an error. */
 int program_exec(Program *program, Error *err);
 Program *program_free(Program *program);
 DEFINE_CLEANUP(Program *, program_free);

@@ -61,5 +61,7 @@ int machine_start(Session *session, const ChannelHandlers *agent, Error *err) {
                 network_taps_given(session->network);
         if (r >= 0)
                 r = open_channels(session, agent, &sockets, err);
+        if (r >= 0)
+                r = share_show(session->plan, err);
         return r >= 0 ? share_release(session->plan, err) : r;
 }

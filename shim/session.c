@@ -280,6 +280,8 @@ void session_started(Session *session, const Frame *reply, const Error *error) {
         if (error) {
                 /* as a shell would have said it; engines map the text, not this */
                 finish(session, error->code == ENOENT ? 127 : error->code == EACCES ? 126 : EXIT_BROKEN);
+                /* nor does it ever close its outputs */
+                stdio_end(session->stdio);
                 return;
         }
         session->status.timeline.started = timeline_now(session->plan);

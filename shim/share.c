@@ -164,6 +164,49 @@ int share_assemble(const LaunchPlan *plan, Error *err) {
         return r;
 }
 
+/* A copy of the mount, and of those below it, that is attached nowhere. */
+static int copy_mount(const char *tree, const LaunchShare *share, Error *err) {
+        cleanup_free char *path = path_join(tree, share->target);
+        int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+        return fd < 0 ? error_errno(err, "%s: copying the mount", path) : fd;
+}
+
+/* What an image has instead of a mount point is found out, and told, by the agent. */
+static void show_bind(const char *tree, const LaunchShare *share, int root) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_close int point = -1, copy = -1;
+        struct stat st;
+
+        copy = copy_mount(tree, share, &ignored);
+        if (copy < 0 || fstat(copy, &st) < 0)
+                return;
+        point = path_make_in_root(root, share->destination, !S_ISDIR(st.st_mode),
+                                  S_ISDIR(st.st_mode) ? 0755 : 0644, &ignored);
+        if (point >= 0)
+                move_mount(copy, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/*
+ * The root of a mount namespace, for those who enter it, is the topmost mount at its root; for a process that is there
+ * it is the one it had. Without this, podman cp into a running container would write to the host's files.
+ */
+int share_show(const LaunchPlan *plan, Error *err) {
+        cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
+        cleanup_free char *tree = path_join(private, PRIVATE_SHARE);
+        cleanup_close int root = -1;
+
+        root = copy_mount(tree, &plan->shares[0], err);
+        if (root < 0)
+                return root;
+        if (move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return error_errno(err, "putting the container's root in front of the host's");
+        for (size_t i = 1; i < plan->n_shares; i++)
+                if (plan->shares[i].destination)
+                        show_bind(tree, &plan->shares[i], root);
+        return 0;
+}
+
 int share_release(const LaunchPlan *plan, Error *err) {
         cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
 
@@ -224,7 +267,7 @@ int share_join(const LaunchPlan *plan, int namespace, Error *err) {
         tree = open_tree(AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
         if (tree < 0)
                 return error_errno(err, "%s", folder);
-        if (place_from_child(plan, tree, namespace, err) < 0)
+        if (place_from_child(plan, tree, namespace, err) < 0 || share_show(plan, err) < 0)
                 return -err->code;
         return share_release(plan, err);
 }

@@ -10,6 +10,10 @@
  * later on the host below a source still appear (slave propagation); nothing goes back to the host. */
 int share_assemble(const LaunchPlan *plan, Error *err);
 
+/* Puts the container's files in front of whoever enters this mount namespace: an engine that copies files (podman cp),
+ * a person with nsenter. The process's own paths go on meaning the host's. */
+int share_show(const LaunchPlan *plan, Error *err);
+
 /* Lets go of the tree: virtiofsd and QEMU have it in mount namespaces of their own, the shim needs it no more. */
 int share_release(const LaunchPlan *plan, Error *err);
 

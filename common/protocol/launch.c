@@ -4,6 +4,7 @@
 static const JsonField launch_share_fields[] = {
         { JSON_FIELD(LaunchShare, source, "source", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(LaunchShare, target, "target", JSON_KIND_STRING), .flags = JSON_REQUIRED },
+        { JSON_FIELD(LaunchShare, destination, "destination", JSON_KIND_STRING) },
         { JSON_FIELD(LaunchShare, recursive, "recursive", JSON_KIND_BOOL) },
         { JSON_FIELD(LaunchShare, read_only, "readOnly", JSON_KIND_BOOL) },
         { JSON_ARRAY_FIELD(LaunchShare, uid_mappings, "uidMappings", oci_id_mapping_fields) },

@@ -53,10 +53,11 @@ enum {
 
 /* One mount into the shared tree. */
 typedef struct LaunchShare {
-        char *source;                              /* absolute host path */
-        char *target;                              /* below PRIVATE_SHARE: "rootfs", "mounts/0" */
-        bool recursive;                            /* with the mounts below it */
-        bool read_only;                            /* the host enforces it too */
+        char *source;      /* absolute host path */
+        char *target;      /* below PRIVATE_SHARE: "rootfs", "mounts/0" */
+        char *destination; /* where the container has it; NULL: in none of its shared folders */
+        bool recursive;    /* with the mounts below it */
+        bool read_only;    /* the host enforces it too */
         OciIdMapping *uid_mappings, *gid_mappings; /* of an idmapped mount */
         size_t n_uid_mappings, n_gid_mappings;
         bool map_recursive; /* the mounts below it are mapped too */

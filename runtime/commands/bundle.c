@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/base/str.h"
 #include "runtime/commands/creation.h"
 
 #define CONFIG_NAME "config.json"
@@ -53,6 +56,20 @@ int bundle_check_rootfs(const Bundle *bundle, Error *err) {
         if (!S_ISDIR(st.st_mode))
                 return error_set(err, ENOTDIR, "%s: root.path: %s: not a directory", CONFIG_NAME,
                                  bundle->rootfs);
+        return 0;
+}
+
+uint64_t bundle_shm_bytes(const Bundle *bundle) {
+        const OciSpec *spec = bundle->spec;
+
+        for (size_t i = 0; i < spec->n_mounts; i++) {
+                const OciMount *m = &spec->mounts[i];
+                struct statfs fs;
+
+                if (m->source && streq(m->destination, "/dev/shm") && statfs(m->source, &fs) >= 0 &&
+                    (uint64_t)fs.f_type == TMPFS_MAGIC)
+                        return (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+        }
         return 0;
 }
 

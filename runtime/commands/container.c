@@ -2,6 +2,7 @@
 #include "runtime/commands/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "common/base/fd.h"
@@ -144,11 +145,18 @@ int container_open_shim(const Container *container, Error *err) {
 
 int container_run_hooks(const Container *container, const char *name, const OciHook *hooks, size_t n_hooks,
                         int namespaces_of, Error *err) {
-        cleanup_free char *state = NULL;
+        cleanup_free char *state = NULL, *root = NULL;
+        cleanup_close int root_fd = -1;
         HookRun run = { .name = name, .bundle = container->record->bundle, .namespaces_of = namespaces_of };
 
         if (n_hooks == 0)
                 return 0;
+        if (namespaces_of >= 0) {
+                root = xasprintf("/proc/%lld/root", (long long)container->record->pid);
+                run.root = root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (root_fd < 0)
+                        return error_errno(err, "%s", root);
+        }
         state = container_state_text(container, true);
         run.state = state;
         return hooks_run(&run, hooks, n_hooks, err);

@@ -158,6 +158,7 @@ static int prepare(Creation *c, Error *err) {
         what.state_dir = c->state_dir;
         what.pod = c->pod ? c->pod->control : NULL;
         what.pod_namespaces = c->pod ? c->pod->namespaces : NULL;
+        what.shm_bytes = bundle_shm_bytes(&c->bundle);
         r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);
         if (r >= 0 && !c->pod)
                 r = check_kernel(c->plan, err);

@@ -64,6 +64,8 @@ typedef struct Bundle {
 int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err);
 /* The container's root is there. */
 int bundle_check_rootfs(const Bundle *bundle, Error *err);
+/* Size of the tmpfs that the bundle binds onto /dev/shm; 0 when it binds none. */
+uint64_t bundle_shm_bytes(const Bundle *bundle);
 void bundle_done(Bundle *bundle);
 #define cleanup_bundle cleanup(bundle_done)
 

@@ -43,6 +43,7 @@ static int run(const CommandCall *call, Error *err) {
         if (r < 0)
                 return r;
         request.bundle = bundle.path;
+        request.shm_bytes = given->facts ? 0 : bundle_shm_bytes(&bundle);
         r = plan_make(bundle.spec, bundle.tree, bundle.config, facts, &request, &plan, err);
         if (r < 0)
                 return r;

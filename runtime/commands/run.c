@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -31,6 +32,16 @@ static const Option options[] = {
         {},
 };
 
+/* As a shell has it: the program is not there, or may not be run. */
+static int error_status(int r) {
+        return r == -ENOENT ? 127 : r == -EACCES ? 126 : 1;
+}
+
+/* The agent's words for a program; anything else that is missing is no program. */
+static bool is_about_program(const Error *err) {
+        return strncmp(err->message, "exec: ", strlen("exec: ")) == 0;
+}
+
 /* Until the container has ended; its exit status. */
 static int start_and_wait(const CommandCall *call, Created *made, Error *err) {
         cleanup(foreground_freep) Foreground *foreground = NULL;
@@ -40,8 +51,7 @@ static int start_and_wait(const CommandCall *call, Created *made, Error *err) {
         if (r >= 0)
                 r = container_start(made->container, err);
         if (r < 0) {
-                /* as a shell has it */
-                *call->error_status = r == -ENOENT ? 127 : r == -EACCES ? 126 : 1;
+                *call->error_status = error_status(r);
                 shim_kill(&made->shim);
                 return r;
         }
@@ -122,8 +132,11 @@ static int run(const CommandCall *call, Error *err) {
         }
         request.id = id;
         r = container_create(&request, &made, err);
-        if (r < 0)
+        if (r < 0) {
+                if (!given->detach && is_about_program(err))
+                        *call->error_status = error_status(r);
                 return r;
+        }
         if (!given->detach)
                 return run_foreground(call, &made, err);
         r = container_start(made.container, err);

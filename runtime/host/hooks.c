@@ -38,6 +38,9 @@ static int become_hook(void *user, Error *err) {
         if (child->run->namespaces_of >= 0 &&
             setns(child->run->namespaces_of, CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNS) < 0)
                 return error_errno(err, "entering the container's namespaces");
+        /* the root one enters with is the container's */
+        if (child->run->namespaces_of >= 0 && (fchdir(child->run->root) < 0 || chroot(".") < 0))
+                return error_errno(err, "the host's root");
         setpgid(0, 0); /* so that it can be killed with all it started */
         /* the bundle may be gone by the time of poststop */
         if (chdir(child->run->bundle) < 0 && chdir("/") < 0)

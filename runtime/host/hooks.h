@@ -13,6 +13,7 @@ typedef struct HookRun {
         const char *state;  /* the state document, for standard input */
         const char *bundle; /* folder the hooks start in */
         int namespaces_of; /* pidfd of the process whose net, mount, uts and ipc namespaces they get; -1: ours */
+        int root;          /* with namespaces_of: the host's root as that process has it */
 } HookRun;
 
 /* Runs them one after the other until one fails: does not start, does not end with 0, or takes longer than its

@@ -64,7 +64,7 @@ static const SpecialBind *find_special(const char *source) {
 
 /* The same for binds that are told by other marks than their source. */
 #define WHY_HOST_SHM "shared memory is the guest's own; it is not shared with the host"
-#define WHY_SHM      "shared memory is a tmpfs of the guest, as large as half of its memory"
+#define WHY_SHM      "shared memory is a tmpfs of the guest, as large as the one that is bound there"
 #define WHY_MAPPED   "ids can be mapped of files of the host only; leave out uidMappings, gidMappings and idmap"
 
 /* ---- file systems ---- */
@@ -191,15 +191,40 @@ static int map_share(const Work *w, LaunchShare *share, Error *err) {
         return 0;
 }
 
+static void set_size(Work *w, uint64_t bytes) {
+        cleanup_free char *option = xasprintf("size=%llu", (unsigned long long)bytes);
+        Json *options = json_copy(json_get(w->guest, "options"));
+
+        json_append(options, json_new_string(option));
+        json_set(w->guest, "options", options);
+}
+
+/* Whether one of the earlier mounts, made by the guest itself, is what the destination is in. */
+static bool is_in_guest_mount(const Work *w, const char *destination) {
+        const OciMount *mounts = w->p->spec->mounts;
+
+        for (const OciMount *m = mounts; m < w->mount; m++) {
+                cleanup_free char *other = path_normalize(m->destination);
+                const char *rest = str_after(destination, other);
+
+                if (!is_bind(m) && rest && (*rest == '/' || streq(other, "/")))
+                        return true;
+        }
+        return false;
+}
+
 static int add_share(Work *w, char *source, Error *err) {
         LaunchPlan *launch = &w->p->plan->launch;
         size_t n = launch->n_shares - 1; /* the first is the root */
         cleanup_free char *inside = xasprintf(GUEST_SHARE_MOUNT, w->p->folder, n);
+        cleanup_free char *destination = path_normalize(w->mount->destination);
+        bool hidden = is_in_guest_mount(w, destination);
 
         launch->shares = xreallocarray(launch->shares, launch->n_shares + 1, sizeof(LaunchShare));
         launch->shares[launch->n_shares++] = (LaunchShare){
                 .source = source,
                 .target = xasprintf("%smounts/%zu", w->p->folder, n),
+                .destination = hidden ? NULL : TAKE_PTR(destination),
                 .recursive = is_recursive(w->mount),
                 .read_only = is_read_only(w->mount),
         };
@@ -220,6 +245,8 @@ static int special_bind(Work *w, const char *source, Error *err) {
                 else
                         planner_note(w->p, "%s: " WHY_SHM, w->at);
                 replace(w, "tmpfs");
+                if (!streq(source, "/dev/shm") && w->p->request->shm_bytes > 0)
+                        set_size(w, w->p->request->shm_bytes);
                 return 1;
         }
         if (device_path_is_standard(source)) {

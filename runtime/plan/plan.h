@@ -68,6 +68,7 @@ typedef struct PlanRequest {
         char *const *pod_namespaces; /* types of the bundle's namespaces that are the pod's */
         bool debug;                  /* kernel log on the console */
         bool foreground;             /* carrel run without --detach: state goes with it */
+        uint64_t shm_bytes;          /* size of the tmpfs that is bound onto /dev/shm; 0: none is */
         uint64_t begin_usec;         /* now_usec() at the start of the command; 0 in golden tests */
 } PlanRequest;
 

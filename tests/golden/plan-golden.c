@@ -73,6 +73,7 @@ static int make(const char *folder, const char *facts_file, const char *state, P
                 .state_dir = state,
                 .debug = has_word(folder, "debug"),
                 .foreground = has_word(folder, "foreground"),
+                .shm_bytes = has_word(folder, "shm") ? 7 << 20 : 0,
         };
         int r = read_facts(folder, facts_file, &facts, err);
 

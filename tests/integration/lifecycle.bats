@@ -265,6 +265,18 @@ setup() {
         assert_clean
 }
 
+@test "a start that fails ends the container: engines wait for that" {
+        args no-such-program
+        carrel_detached create --pid-file "$T/pid" "$CT"
+        run_carrel start "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *'executable file not found in $PATH'* ]] || fail "$stderr"
+        sleep_until 10 gone "$(cat "$T/pid")" || fail "it goes on"
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_clean
+}
+
 @test "--log FILE --log-format json: the last entry is the error" {
         edit '.root.path = "nowhere"'
         run_carrel --log "$T/log.json" --log-format json create "$CT"

@@ -110,8 +110,9 @@ class Lifecycle(AgentTest):
         self.assertEqual(self.agent.wait_exited(init), 128 + signal.SIGKILL)
 
     def test_program_is_not_there(self):
-        self.create("nothing-like-it")
-        self.assert_error('exec: "nothing-like-it": executable file not found in $PATH', 2, self.agent.start)
+        self.assert_error(
+            'exec: "nothing-like-it": executable file not found in $PATH', 2, self.create, "nothing-like-it"
+        )
         self.agent.request("shutdown")
 
     @only_in("namespaces")  # a guest may remember names for a second
@@ -122,8 +123,7 @@ class Lifecycle(AgentTest):
         self.agent.request("shutdown")
 
     def test_program_is_a_folder(self):
-        self.create("/etc")
-        self.assert_error('exec: "/etc": permission denied', 13, self.agent.start)
+        self.assert_error('exec: "/etc": permission denied', 13, self.create, "/etc")
 
     def test_bad_config(self):
         request = {"shareType": OPTIONS["share"], "config": {"ociVersion": "1.0.0"}}

@@ -214,6 +214,12 @@ snapshot() {
         # "~lock" is the store's own and stays
         find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '~lock' -printf 'state %f\n' 2>/dev/null | sort
         find "$TMPDIR" -mindepth 1 -maxdepth 1 -printf 'temporary file %f\n' | sort
+        snapshot_more
+}
+
+# For files that start more than carrel.
+snapshot_more() {
+        return 0
 }
 
 looks_like_before() {

@@ -38,6 +38,22 @@ setup() {
         assert_clean
 }
 
+@test "create says that there is no program, start that it went away" {
+        args no-such-program
+        assert_refused 'exec: "no-such-program": executable file not found in \$PATH' create "$CT"
+        args /bin/own
+        cp rootfs/bin/busybox rootfs/bin/own
+        carrel_detached create --pid-file "$T/pid" "$CT"
+        printf '#!/none\n' >rootfs/bin/own
+        run_carrel start "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *'no such file or directory'* ]] || fail "$stderr"
+        sleep_until 10 gone "$(cat "$T/pid")" || fail "it goes on"
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        assert_clean
+}
+
 @test "exec: user, environment, capabilities, terminal-less, detached, many at once" {
         local i pids=()
         args sleep 300

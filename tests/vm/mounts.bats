@@ -260,3 +260,46 @@ section() {
         umount "$T/ram"
         assert_clean
 }
+
+@test "whoever enters the mount namespace of the container's pid finds its files, not the host's" {
+        local pid
+
+        mkdir folder
+        echo text >folder/file
+        ln -s /etc rootfs/sideways
+        mount_entry '{"destination": "/new/folder", "type": "bind", "source": "folder", "options": ["rbind"]}'
+        mount_entry '{"destination": "/sideways/one", "type": "bind", "source": "folder/file", "options": ["bind", "ro"]}'
+        mount_entry '{"destination": "/volatile", "type": "tmpfs", "source": "tmpfs"}'
+        mount_entry '{"destination": "/volatile/folder", "type": "bind", "source": "folder", "options": ["rbind"]}'
+        args sleep 300
+        carrel_detached run -d "$CT"
+        pid=$(carrel state "$CT" | jq .pid)
+
+        run nsenter -t "$pid" -m /bin/busybox sh -c 'cat /new/folder/file /etc/one; ls /; echo written >/written; echo more >/new/folder/more; echo x >/etc/one'
+        assert_line --index 0 text
+        assert_line --index 1 text
+        assert_line --partial 'Read-only file system'
+        refute_line old_root
+        refute_line boot
+        assert_equal "$(cat rootfs/written folder/more)" $'written\nmore'
+        [ ! -e /written ]
+        [ ! -e /etc/one ]
+        run_carrel exec "$CT" sh -c 'sleep 1.1; cat /written /new/folder/more /volatile/folder/file'
+        assert_equal "$output" $'written\nmore\ntext'
+        carrel delete --force "$CT"
+        # the mount points of a folder that only the guest has are not made on the host
+        [ ! -e rootfs/volatile/folder ]
+        assert_clean
+}
+
+@test "a bind onto /dev/shm is a tmpfs of the same size" {
+        mkdir shm
+        mount -t tmpfs -o size=7m,mode=1777 tmpfs shm
+        edit '.mounts |= map(select(.destination != "/dev/shm"))'
+        mount_entry '{"destination": "/dev/shm", "type": "bind", "source": "'"$PWD/shm"'", "options": ["bind", "nosuid"]}'
+        script 'df -k /dev/shm | tail -n 1 | awk "{ print \$2 }"; stat -c %a /dev/shm'
+        run_carrel run "$CT"
+        umount shm
+        assert_equal "$output" $'7168\n1777'
+        assert_clean
+}

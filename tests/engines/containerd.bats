@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# containerd, driven with ctr: run, exec, terminals, signals, tasks, metrics.
+
+load ../lib/common
+load ../lib/engines
+
+setup_file() {
+        engines_begin containerd
+}
+
+@test "run: output, exit status, and a program that is not there" {
+        try ctr_run --rm "$CTR_IMAGE" one sh -c 'echo out; echo err >&2; exit 42'
+        assert_equal "$status,$output" 42,out
+        assert_equal "${stderr%%$'\n'*}" err
+        # (this ctr never ends the standard input of a container without a terminal, with runc neither)
+        try ctr_run --rm --env A=b --cwd /tmp "$CTR_IMAGE" one sh -c 'uname -r; echo $A; pwd'
+        assert_line --index 0 --partial carrel
+        assert_line --index 1 b
+        assert_line --index 2 /tmp
+        try ctr_run --rm "$CTR_IMAGE" one no-such-program
+        assert_equal "$status" 1
+        [[ $stderr = *'exec: "no-such-program": executable file not found in $PATH'* ]] || fail "$stderr"
+        ctr snapshot rm one 2>/dev/null || true
+        assert_clean
+}
+
+@test "options: mounts, read-only, memory, privileged" {
+        mkdir bound
+        echo text >bound/file
+        try ctr_run --rm --mount "type=bind,src=$T/bound,dst=/bound,options=rbind:ro" --read-only \
+                --memory-limit 67108864 "$CTR_IMAGE" one sh -c '
+                cat /bound/file; touch /bound/x || touch /x || echo refused; tail /dev/zero; echo $?'
+        assert_equal "$output" $'text\nrefused\n137'
+        try ctr_run --rm --privileged "$CTR_IMAGE" one sh -c 'mkdir -p /mnt; mount -t tmpfs none /mnt && echo mounted'
+        assert_equal "$output" mounted
+        assert_clean
+}
+
+@test "a terminal: size, resize, exit status; exec on a terminal beside it" {
+        run "$TESTS/lib/terminal" 31x97 'expect:# ' 'send:sleep 1; stty size\n' 'expect:31 97' 'resize:40x120' 'send:sleep 1; stty size\n' \
+                'expect:40 120' 'send:exit 9\n' -- ctr run --rm -t --runc-binary /usr/local/bin/carrel "$CTR_IMAGE" one sh
+        [ "$status" -eq 9 ] || fail "$status: $output"
+        must ctr_run -d "$CTR_IMAGE" two sleep 300
+        run "$TESTS/lib/terminal" 30x90 'expect:# ' 'send:sleep 1; stty size\n' 'expect:30 90' 'send:exit 4\n' -- \
+                ctr task exec -t --exec-id sh two sh
+        [ "$status" -eq 4 ] || fail "$status: $output"
+        must ctr task rm -f two
+        must ctr container rm two
+        assert_clean
+}
+
+@test "a task: exec, ps, metrics, kill of an exec and of all, and how it is deleted" {
+        must ctr_run -d "$CTR_IMAGE" one sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done'
+        assert_equal "$(ctr task ls | awk '$1 == "one" { print $3 }')" RUNNING
+        try ctr task exec --exec-id first one sh -c 'echo in; exit 3'
+        assert_equal "$status $output" '3 in'
+        try ctr task exec --exec-id second one sh -c 'kill -9 $$'
+        assert_equal "$status" 137
+        ctr task exec --exec-id third one sleep 12345 >/dev/null 2>&1 </dev/null &
+        sleep_until 10 eval 'ctr task exec --exec-id look$RANDOM one ps | grep -q "sleep 12345"'
+        must ctr task kill --exec-id third -s TERM one
+        try wait $!
+        assert_equal "$status" 143
+        must ctr task ps one
+        assert_line --partial "$(ctr task ls | awk '$1 == "one" { print $2 }')"
+        try ctr task metrics one
+        assert_line --regexp '^memory\.usage(_in_bytes)? +[1-9]'
+        must ctr task kill -s TERM one
+        sleep_until 10 eval '[ "$(ctr task ls | awk "/^one/ { print \$3 }")" = STOPPED ]'
+        try ctr task rm one
+        [[ "$output$stderr" = *'exit code 7'* ]] || fail "$output $stderr"
+        must ctr container rm one
+        assert_clean
+}
+
+@test "pause and resume" {
+        must ctr_run -d "$CTR_IMAGE" one sleep 300
+        must ctr task pause one
+        assert_equal "$(ctr task ls | awk '$1 == "one" { print $3 }')" PAUSED
+        must ctr task resume one
+        try ctr task exec --exec-id first one echo on
+        assert_equal "$output" on
+        must ctr task rm -f one
+        must ctr container rm one
+        assert_clean
+}
+
+@test "checkpoint is refused in one line" {
+        must ctr_run -d "$CTR_IMAGE" one sleep 300
+        try ctr task checkpoint one
+        [ "$status" -ne 0 ]
+        [[ $stderr = *checkpoint* ]] || fail "$stderr"
+        must ctr task rm -f one
+        must ctr container rm one
+        assert_clean
+}

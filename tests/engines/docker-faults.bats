@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What docker sees when something is killed under it, and what is left: nothing.
+
+load ../lib/common
+load ../lib/engines
+
+setup_file() {
+        DOCKERD_MORE='{ "live-restore": true }' engines_begin docker
+}
+
+@test "kill -9 of carrel-shim, QEMU, virtiofsd: the exit is seen, nothing is left, it starts again" {
+        local program
+
+        for program in carrel-shim qemu-system virtiofsd; do
+                docker_detached one "$ENGINE_IMAGE" sleep 300
+                kill -KILL "$(pids_of "$program" | head -n 1)"
+                wait_state one exited
+                [ "$(inspect one '{{.State.ExitCode}}')" -ne 0 ]
+                sleep_until 10 none_running || fail "$(ours_running)"
+                must docker start one
+                try docker exec one echo again
+                assert_equal "$output" again
+                must docker rm -f one
+                assert_clean
+        done
+}
+
+@test "kill -9 of containerd's shim: the exit is seen, nothing is left" {
+        local shim
+
+        docker_detached one "$ENGINE_IMAGE" sleep 300
+        shim=$(pgrep -f 'containerd-shim-runc-v2 .*-id '"$(inspect one '{{.Id}}')")
+        kill -KILL "$shim"
+        wait_state one exited
+        sleep_until 10 none_running || fail "$(ours_running)"
+        must docker rm -f one
+        assert_clean 20
+}
+
+@test "the daemon is killed and started: containers run on, and what they wrote is there" {
+        docker_detached one "$ENGINE_IMAGE" sh -c 'echo before; while ! test -e /go; do sleep 0.1; done; echo after; sleep 1; exit 8'
+        docker_detached two "$ENGINE_IMAGE" sh -c 'sleep 2; echo ended alone; exit 3'
+        sleep_until 10 eval 'docker logs one | grep -q before'
+        daemon_kill dockerd KILL
+        sleep 3
+        docker_start
+        assert_equal "$(inspect one '{{.State.Status}}')" running
+        wait_state two exited
+        assert_equal "$(inspect two '{{.State.ExitCode}}')" 3
+        must docker exec one touch /go
+        assert_equal "$(docker wait one)" 8
+        assert_equal "$(docker logs one)" $'before\nafter'
+        must docker rm one two
+        daemon_kill dockerd TERM
+        docker_start
+        assert_clean
+}
+
+@test "containerd is killed and started: containers run on" {
+        docker_detached one "$ENGINE_IMAGE" sleep 300
+        daemon_kill containerd KILL
+        containerd_start
+        sleep_until 20 docker exec one true
+        assert_equal "$(docker exec one echo there)" there
+        must docker stop -t 1 one
+        assert_equal "$(inspect one '{{.State.ExitCode}}')" 137
+        must docker rm one
+        assert_clean
+}
+
+@test "killed while it starts: dockerd says so, nothing is left" {
+        local program
+
+        for program in qemu-system carrel-shim; do
+                docker run --name one --network none "$ENGINE_IMAGE" sleep 300 >"$T/out" 2>&1 </dev/null &
+                sleep_until 10 eval '[ -n "$(pids_of "$program")" ]'
+                sleep 0.3
+                kill -KILL "$(pids_of "$program" | head -n 1)"
+                ! wait $! || fail 'it came to life'
+                must docker rm -f one
+                assert_clean
+        done
+}
+
