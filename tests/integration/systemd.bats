@@ -7,9 +7,9 @@ load ../lib/fake
 
 setup() {
         need_program dbus-daemon
-        FAKE=${CARREL_BUILD-}/tests/integration/systemd-fake
-        [ -x "$FAKE" ] || skip 'systemd-fake was not built (libsystemd)'
-        [ -d /sys/fs/cgroup/systemd ] || skip 'no cgroup hierarchy of systemd here'
+        need_built tests/integration/systemd-fake
+        FAKE=$CARREL_BUILD/tests/integration/systemd-fake
+        need 'no cgroup hierarchy of systemd here' test -d /sys/fs/cgroup/systemd
         test_begin "$BATS_TEST_TMPDIR"
         fake
         make_bundle sleep 60
@@ -19,10 +19,19 @@ setup() {
         start_bus
 }
 
+# None, one or two. (A wait without their names would wait for bats' own timer, too.)
+stop_helpers() {
+        local helper
+
+        for helper in ${helpers-}; do
+                kill "$helper" 2>/dev/null || true
+                wait "$helper" 2>/dev/null || true
+        done
+        helpers=''
+}
+
 teardown() {
-        # shellcheck disable=SC2086 # none, one or two
-        if [ -n "${helpers-}" ]; then kill $helpers 2>/dev/null || true; fi
-        wait
+        stop_helpers
         # what the real one does with slices that are empty
         find /sys/fs/cgroup -depth -type d -name "${CT-none}*" -exec rmdir {} + 2>/dev/null || true
         test_end
@@ -147,10 +156,7 @@ slices_gone() {
 @test "systemd goes away: the container can be deleted all the same" {
         start_systemd '' /sys/fs/cgroup/systemd
         carrel_detached --systemd-cgroup run -d "$CT"
-        # shellcheck disable=SC2086
-        kill $helpers
-        wait
-        helpers=''
+        stop_helpers
         carrel kill "$CT" KILL
         wait_status "$CT" stopped
         run_carrel delete "$CT"
