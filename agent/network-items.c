@@ -80,13 +80,14 @@ static int compare(const void *a, const void *b) {
 }
 
 void network_items_subtract(const NetworkItems *a, const NetworkItems *b, NetworkItems *ret) {
-        NetworkItem *sorted = xnew(NetworkItem, b->n + 1);
+        size_t n = b->n; /* RET may be B */
+        NetworkItem *sorted = xnew(NetworkItem, n + 1);
 
-        if (b->n > 0)
-                memcpy(sorted, b->items, b->n * sizeof(*sorted));
-        qsort(sorted, b->n, sizeof(*sorted), compare);
+        if (n > 0)
+                memcpy(sorted, b->items, n * sizeof(*sorted));
+        qsort(sorted, n, sizeof(*sorted), compare);
         for (size_t i = 0; i < a->n; i++)
-                if (!bsearch(&a->items[i], sorted, b->n, sizeof(*sorted), compare))
+                if (!bsearch(&a->items[i], sorted, n, sizeof(*sorted), compare))
                         network_items_add(ret, &a->items[i]);
         free(sorted);
 }

@@ -46,6 +46,19 @@ static int open_channels(Session *session, const ChannelHandlers *agent, const V
         return r;
 }
 
+static int start_vm(Session *session, VmSockets *ret, Error *err) {
+        VmSpec spec = {
+                .loop = session->loop,
+                .plan = session->plan,
+                .taps = network_taps(session->network),
+                .timeline = &session->status.timeline,
+                .ended = on_vm_ended,
+                .user = session,
+        };
+
+        return vm_start(&spec, &session->vm, ret, err);
+}
+
 int machine_start(Session *session, const ChannelHandlers *agent, Error *err) {
         Timeline *t = &session->status.timeline;
         VmSockets sockets = { -1, -1, -1 };
@@ -55,8 +68,7 @@ int machine_start(Session *session, const ChannelHandlers *agent, Error *err) {
         if (r >= 0)
                 r = network_new(session->loop, session->plan, &session->network, err);
         if (r >= 0)
-                r = vm_start(session->loop, session->plan, network_taps(session->network), t, on_vm_ended,
-                             session, &session->vm, &sockets, err);
+                r = start_vm(session, &sockets, err);
         if (r >= 0)
                 network_taps_given(session->network);
         if (r >= 0)

@@ -38,8 +38,8 @@ int pod_pass_down(Session *session, uint32_t container, const Frame *frame, Requ
         case FRAME_STATS:
         case FRAME_PROCESSES:
         case FRAME_SHUTDOWN:
-                requests_send_to(session->requests, session->agent, container, frame->type, frame->data,
-                                 frame->length, fn, user, frame->seq);
+                requests_send_to(session->requests, &(RequestTarget){ session->agent, container },
+                                 frame->type, frame->data, frame->length, fn, user, frame->seq);
                 return 0;
         default:
                 return error_set(err, EPROTO, "a %s frame from a container of the pod",
@@ -73,10 +73,10 @@ void pod_remove(Session *session, uint32_t container) {
 
         if (!session->agent)
                 return;
-        requests_send_to(session->requests, session->agent, container, FRAME_SIGNAL, text, strlen(text),
-                         on_removed, session, 0);
-        requests_send_to(session->requests, session->agent, container, FRAME_SHUTDOWN, "{}", 2, on_removed,
-                         session, 0);
+        requests_send_to(session->requests, &(RequestTarget){ session->agent, container }, FRAME_SIGNAL, text,
+                         strlen(text), on_removed, session, 0);
+        requests_send_to(session->requests, &(RequestTarget){ session->agent, container }, FRAME_SHUTDOWN,
+                         "{}", 2, on_removed, session, 0);
 }
 
 /* ---- in the shim of a member ---- */

@@ -88,18 +88,19 @@ static int add_filter(Netlink *netlink, uint32_t interface, const Filter *filter
         struct tcmsg tc = header(interface, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), 0,
                                  TC_H_MAKE(filter->priority << 16, htons(filter->protocol)));
         struct nl_msg *msg = netlink_request(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &tc, sizeof(tc));
-        struct {
-                struct tc_u32_sel sel;
-                struct tc_u32_key keys[2];
-        } u32 = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+        struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+        struct tc_u32_key keys[2] = { 0 };
+        char u32[sizeof(sel) + sizeof(keys)]; /* the keys follow the selector */
         struct nlattr *options;
 
         for (unsigned i = 0; i < filter->n_keys; i++) {
-                u32.keys[i].val = htonl(filter->keys[i].value);
-                u32.keys[i].mask = htonl(filter->keys[i].mask);
-                u32.keys[i].off = filter->keys[i].offset;
-                u32.sel.nkeys = (unsigned char)(i + 1);
+                keys[i].val = htonl(filter->keys[i].value);
+                keys[i].mask = htonl(filter->keys[i].mask);
+                keys[i].off = filter->keys[i].offset;
+                sel.nkeys = (unsigned char)(i + 1);
         }
+        memcpy(u32, &sel, sizeof(sel));
+        memcpy(u32 + sizeof(sel), keys, sizeof(keys));
         put(msg, TCA_KIND, sizeof("u32"), "u32");
         options = begin(msg, TCA_OPTIONS);
         if (!filter->target) {
@@ -107,7 +108,7 @@ static int add_filter(Netlink *netlink, uint32_t interface, const Filter *filter
 
                 put(msg, TCA_U32_CLASSID, sizeof(class), &class);
         }
-        put(msg, TCA_U32_SEL, sizeof(u32.sel) + u32.sel.nkeys * sizeof(u32.keys[0]), &u32);
+        put(msg, TCA_U32_SEL, sizeof(sel) + sel.nkeys * sizeof(keys[0]), u32);
         if (filter->target)
                 put_mirred(msg, filter);
         nla_nest_end(msg, options);

@@ -32,11 +32,11 @@ Requests *requests_free(Requests *requests) {
 
 void requests_send(Requests *requests, Channel *channel, uint16_t type, const void *data, size_t length,
                    RequestFn fn, void *user, uint32_t tag) {
-        requests_send_to(requests, channel, 0, type, data, length, fn, user, tag);
+        requests_send_to(requests, &(RequestTarget){ .channel = channel }, type, data, length, fn, user, tag);
 }
 
-void requests_send_to(Requests *requests, Channel *channel, uint32_t container, uint16_t type,
-                      const void *data, size_t length, RequestFn fn, void *user, uint32_t tag) {
+void requests_send_to(Requests *requests, const RequestTarget *target, uint16_t type, const void *data,
+                      size_t length, RequestFn fn, void *user, uint32_t tag) {
         cleanup_error Error error = { 0 };
 
         if (requests->count == REQUESTS_MAX || length > FRAME_MAX_CONTROL) {
@@ -50,7 +50,7 @@ void requests_send_to(Requests *requests, Channel *channel, uint32_t container, 
                 requests->last_seq = 1;
         requests->waiting[requests->count++] =
                 (Request){ .seq = requests->last_seq, .fn = fn, .user = user, .tag = tag };
-        channel_send(channel, type, container, requests->last_seq, data, length);
+        channel_send(target->channel, type, target->container, requests->last_seq, data, length);
 }
 
 int requests_answer(Requests *requests, const Frame *frame, Error *err) {

@@ -18,9 +18,14 @@ Requests *requests_free(Requests *requests);
 void requests_send(Requests *requests, Channel *channel, uint16_t type, const void *data, size_t length,
                    RequestFn fn, void *user, uint32_t tag);
 
-/* The same to container CONTAINER of a pod. */
-void requests_send_to(Requests *requests, Channel *channel, uint32_t container, uint16_t type,
-                      const void *data, size_t length, RequestFn fn, void *user, uint32_t tag);
+/* A container of a pod. */
+typedef struct RequestTarget {
+        Channel *channel;
+        uint32_t container;
+} RequestTarget;
+
+void requests_send_to(Requests *requests, const RequestTarget *target, uint16_t type, const void *data,
+                      size_t length, RequestFn fn, void *user, uint32_t tag);
 
 /* A REPLY or ERROR arrived. EPROTO when nobody waits for it. */
 int requests_answer(Requests *requests, const Frame *frame, Error *err);

@@ -228,15 +228,15 @@ static void raise_descriptor_limit(void) {
                 log_warning("raising RLIMIT_NOFILE: %s", strerror(errno));
 }
 
-int vm_start(Loop *loop, const LaunchPlan *plan, const int *taps, Timeline *timeline, VmEndedFn ended,
-             void *user, Vm **ret, VmSockets *ret_sockets, Error *err) {
+int vm_start(const VmSpec *spec, Vm **ret, VmSockets *ret_sockets, Error *err) {
+        const LaunchPlan *plan = spec->plan;
         cleanup(vm_freep) Vm *vm = xnew(Vm, 1);
         cleanup_close int virtiofs = -1;
         int r;
 
-        vm->loop = loop;
-        vm->ended = ended;
-        vm->user = user;
+        vm->loop = spec->loop;
+        vm->ended = spec->ended;
+        vm->user = spec->user;
         vm->qemu = (Child){ .name = "QEMU", .vm = vm, .words_fd = -1 };
         vm->virtiofsd = (Child){ .name = "virtiofsd", .vm = vm, .words_fd = -1 };
         raise_descriptor_limit();
@@ -244,12 +244,12 @@ int vm_start(Loop *loop, const LaunchPlan *plan, const int *taps, Timeline *time
                 r = start_virtiofsd(vm, plan, &virtiofs, err);
                 if (r < 0)
                         return r;
-                timeline->virtiofsd = timeline_now(plan);
+                spec->timeline->virtiofsd = timeline_now(plan);
         }
-        r = start_qemu(vm, plan, virtiofs, taps, ret_sockets, err);
+        r = start_qemu(vm, plan, virtiofs, spec->taps, ret_sockets, err);
         if (r < 0)
                 return r;
-        timeline->qemu = timeline_now(plan);
+        spec->timeline->qemu = timeline_now(plan);
         *ret = TAKE_PTR(vm);
         return 0;
 }

@@ -21,9 +21,17 @@ typedef struct VmSockets {
         int qmp, agent, console;
 } VmSockets;
 
-/* Starts virtiofsd (when planned) and QEMU with LaunchPlan.network_cards TAPS, which stay the caller's. TIMELINE gets the moments, relative to the plan's zero. */
-int vm_start(Loop *loop, const LaunchPlan *plan, const int *taps, Timeline *timeline, VmEndedFn ended,
-             void *user, Vm **ret, VmSockets *ret_sockets, Error *err);
+typedef struct VmSpec {
+        Loop *loop;
+        const LaunchPlan *plan;
+        const int *taps; /* LaunchPlan.network_cards of them; the caller's */
+        Timeline *timeline;
+        VmEndedFn ended;
+        void *user;
+} VmSpec;
+
+/* Starts virtiofsd (when planned) and QEMU. The timeline gets the moments, relative to the plan's zero. */
+int vm_start(const VmSpec *spec, Vm **ret, VmSockets *ret_sockets, Error *err);
 Vm *vm_free(Vm *vm);
 DEFINE_CLEANUP(Vm *, vm_free);
 
