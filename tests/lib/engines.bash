@@ -22,7 +22,7 @@ engine_lacks() {
         podman) programs+=(podman conmon runc) ;;
         esac
         for program in "${programs[@]}"; do
-                if ! command -v "$program" >/dev/null; then
+                if ! type -P "$program" >/dev/null; then
                         echo "no $program (tools/deps engines)"
                         return
                 fi
@@ -202,6 +202,8 @@ daemon_kill() {
 make_image_archive() {
         local layout=$E/image/layout
 
+        if [ -e "$1" ]; then return 0; fi
+
         umoci init --layout "$layout"
         umoci new --image "$layout:latest"
         umoci raw add-layer --image "$layout:latest" "$E/image/rootfs.tar"
@@ -266,8 +268,10 @@ containerd_sweep() {
 docker_begin() {
         if [ ! -e "$E/containerd.pid" ]; then containerd_begin; fi
         export DOCKER_HOST=unix://$E/docker.sock DOCKER_CONFIG=$E/docker-config
+        mkdir -p "$DOCKER_CONFIG"
+        echo '{}' >"$DOCKER_CONFIG/config.json"
         # the client that came with the daemon, if there are several
-        DOCKER=$(command -v docker)
+        DOCKER=$(type -P docker)
         if [ -x /usr/bin/docker ]; then DOCKER=/usr/bin/docker; fi
         export DOCKER
         jq -n --arg e "$E" --arg group "/$GROUP" --argjson more "${DOCKERD_MORE-"{}"}" '
