@@ -405,8 +405,7 @@ static void find_vm(const OciSpec *spec, Report *r) {
 static const Check checks[] = {
         { "linux.namespaces[].path", VERDICT_REFUSE, find_namespace_paths,
           "a namespace of the host cannot be entered from inside a virtual machine; only a network namespace "
-          "can be "
-          "joined" },
+          "can be joined, and with that of another container its ipc, uts and pid" },
         { "linux.namespaces without network, from an engine", VERDICT_REFUSE, find_host_network,
           "the host's network cannot be used from inside a virtual machine; choose a bridge network, or "
           "none" },

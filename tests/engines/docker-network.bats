@@ -49,7 +49,7 @@ setup_file() {
         assert_clean
 }
 
-@test "no network; the network of a container and of the host are refused, and stay whole" {
+@test "no network; that of a container of ours; those of others and of the host are refused, and stay whole" {
         try docker run --rm --network none "$ENGINE_IMAGE" ls /sys/class/net
         assert_equal "$output" lo
         must docker run -d --name theirs --runtime runc "$ENGINE_IMAGE" sleep 300
@@ -59,6 +59,12 @@ setup_file() {
         try docker exec theirs ping -c 1 -W 5 172.30.77.1
         assert_equal "$status" 0
         must docker rm -f theirs
+        must docker run -d --name ours "$ENGINE_IMAGE" sh -c 'while :; do echo from the other | nc -l -p 7000; done'
+        try docker run --rm --network container:ours "$ENGINE_IMAGE" sh -c 'until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done; ip -o -4 address show dev eth0'
+        assert_equal "$status" 0
+        assert_line "from the other"
+        assert_line --partial "$(docker inspect -f '{{.NetworkSettings.IPAddress}}' ours)"
+        must docker rm -f ours
         try docker run --rm --network host "$ENGINE_IMAGE" true
         assert_equal "$status" 125
         [[ $stderr = *"is the host's"* ]] || fail "$stderr"

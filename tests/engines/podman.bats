@@ -160,11 +160,17 @@ podman_detached() {
         assert_clean
 }
 
-@test "pods: a container that would share namespaces with another is refused with words" {
-        must podman pod create --name together --network none --share net,ipc,uts
-        try podman run --rm --pod together "$ENGINE_IMAGE" true
-        [ "$status" -ne 0 ]
-        [[ $stderr = *'cannot be entered from inside a virtual machine'* ]] || fail "$stderr"
+@test "pods: containers share one machine, its loopback and host name; each has its own status" {
+        must podman pod create --name together --hostname both --network none --share net,ipc,uts
+        must podman run -d --pod together --name server --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sh -c 'while :; do echo from the server | nc -l -p 7000; done'
+        try podman run --rm --pod together --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sh -c '
+                hostname; until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done; exit 7'
+        assert_equal "$status,$output" $'7,both\nfrom the server'
+        assert_equal "$(podman inspect -f '{{.State.Status}}' server)" running
+        must podman exec server hostname
+        assert_output both
+        # one QEMU for three containers
+        [ "$(pgrep -c -f 'qemu-system.*carrel.agent')" -eq 1 ] || fail "$(pgrep -a qemu)"
         must podman pod rm -f -t 0 together
         must podman rmi -f "$(podman images -q --filter reference=localhost/podman-pause)"
         assert_clean
