@@ -175,3 +175,15 @@ podman_detached() {
         must podman rmi -f "$(podman images -q --filter reference=localhost/podman-pause)"
         assert_clean
 }
+
+@test "a pod with a container of runc in it is refused with words" {
+        must podman --runtime runc pod create --name theirs --network none
+        must podman --runtime runc run -d --name server --pod theirs "$ENGINE_IMAGE" sleep 300
+        try podman run --rm --pod theirs "$ENGINE_IMAGE" true
+        [ "$status" -ne 0 ]
+        [[ $stderr = *'cannot be entered from inside a virtual machine'* ]] || fail "$stderr"
+        must podman exec server true
+        must podman pod rm -f -t 0 theirs
+        must podman rmi -f "$(podman images -q --filter reference=localhost/podman-pause)"
+        assert_clean
+}
