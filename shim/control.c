@@ -483,7 +483,7 @@ int control_event(Control *control, const Frame *frame, Error *err) {
         for (size_t i = 0; r >= 0 && i < control->count; i++) {
                 const Connection *connection = control->connections[i];
 
-                if (streq(message.event, EVENT_OOM) && !connection->process &&
+                if (streq(message.event, EVENT_OOM) && !connection->process && !connection->container &&
                     channel_queued(connection->channel) < NEWS_QUEUE_MAX)
                         channel_send_json(connection->channel, FRAME_EVENT, 0, event_message_fields,
                                           &message);

@@ -67,10 +67,14 @@ static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss
         char exec[] = "--exec";
         char *argv[] = { program, spec->exec ? exec : NULL, NULL };
         SpawnFd fds[] = {
-                { plan, SHIM_FD_PLAN },           { boss, SHIM_FD_BOSS },
-                { spec->log, SHIM_FD_LOG },       { spec->console, SHIM_FD_CONSOLE },
-                { STDIN_FILENO, STDIN_FILENO },   { STDOUT_FILENO, STDOUT_FILENO },
-                { STDERR_FILENO, STDERR_FILENO }, { spec->pod_share, SHIM_FD_SHARE },
+                { STDIN_FILENO, STDIN_FILENO },
+                { STDOUT_FILENO, STDOUT_FILENO },
+                { STDERR_FILENO, STDERR_FILENO },
+                { plan, SHIM_FD_PLAN },
+                { boss, SHIM_FD_BOSS },
+                { spec->log, SHIM_FD_LOG },
+                { spec->console, SHIM_FD_CONSOLE },
+                { spec->pod_share, SHIM_FD_SHARE },
         };
         SpawnSpec how = {
                 .argv = argv,
@@ -82,7 +86,7 @@ static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss
         };
 
         if (!spec->pass_stdio)
-                for (size_t i = 4; i < 7; i++)
+                for (size_t i = 0; i <= STDERR_FILENO; i++)
                         fds[i].fd = -1;
         if (!spec->exec)
                 how.clone_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -97,11 +101,7 @@ int shim_launch(const ShimSpec *spec, Shim *ret, Error *err) {
         int pair[2], r;
 
         if (spec->network) {
-                /* a pod shares its namespace by its nature; a VM needs one for itself */
-                network = spec->pod_share >= 0 ? open(spec->network, O_RDONLY | O_CLOEXEC)
-                                               : netns_open(spec->network, err);
-                if (network < 0 && !err->code)
-                        error_errno(err, "linux.namespaces: network namespace %s", spec->network);
+                network = netns_open(spec->network, spec->pod_share >= 0, err);
                 if (network < 0)
                         return error_prefix(err, "config.json");
         }

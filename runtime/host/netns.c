@@ -54,7 +54,7 @@ static int refuse_used(const char *path, const struct stat *namespace, Error *er
         return r;
 }
 
-int netns_open(const char *path, Error *err) {
+int netns_open(const char *path, bool shared, Error *err) {
         cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         struct stat st;
 
@@ -68,7 +68,7 @@ int netns_open(const char *path, Error *err) {
                         "linux.namespaces: network namespace %s is the host's, which cannot be used from "
                         "inside a virtual machine; choose a bridge network, or none",
                         path);
-        if (refuse_used(path, &st, err) < 0)
+        if (!shared && refuse_used(path, &st, err) < 0)
                 return -err->code;
         return TAKE_FD(fd);
 }

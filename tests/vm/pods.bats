@@ -119,6 +119,32 @@ served() {
         end_pod
 }
 
+@test "out of memory in one container is no news of the other" {
+        member network
+        args sleep 1000
+        carrel_detached create "$CT"
+        carrel start "$CT"
+        carrel events "$POD" >"$T/of-pod" &
+        local of_pod=$!
+        carrel events "$CT" >"$T/of-member" &
+        local of_member=$!
+        carrel update --memory 16777216 "$POD"
+        run carrel exec "$POD" tail /dev/zero </dev/null
+        assert_equal "$status" 137
+        for ((i = 0; i < 100; i++)); do
+                if grep -q '"type":"oom"' "$T/of-pod"; then break; fi
+                sleep 0.1
+        done
+        [ "$i" -lt 100 ] || fail "no event: $(<"$T/of-pod")"
+        carrel delete --force "$CT"
+        wait "$of_member" || true
+        run grep oom "$T/of-member"
+        assert_output ''
+        carrel delete --force "$POD"
+        wait "$of_pod" || true
+        assert_clean
+}
+
 @test "five members at once" {
         member network
         script 'echo "$HOSTNAME_OF"; sleep 1'
