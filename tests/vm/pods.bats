@@ -147,13 +147,17 @@ served() {
 
 @test "five members at once" {
         member network
-        script 'echo "$HOSTNAME_OF"; sleep 1'
+        script 'sleep 1; echo member; exit 3'
         local i pids=()
         for i in 1 2 3 4 5; do
                 carrel run "$CT-$i" </dev/null >"$T/out.$i" 2>&1 &
                 pids+=($!)
         done
-        for i in "${pids[@]}"; do wait "$i"; done
+        for i in 1 2 3 4 5; do
+                status=0
+                wait "${pids[i - 1]}" || status=$?
+                assert_equal "$status $(<"$T/out.$i")" "3 member"
+        done
         assert_equal "$(served)" ''
         end_pod
 }
