@@ -56,14 +56,16 @@ test_end() {
         assert_sane
 }
 
-# What sanitizers have reported fails the test it happened in.
+# What sanitizers have reported fails the test it happened in. A process that is
+# killed while LeakSanitizer looks at it at its end leaves one line that says so,
+# or the empty file for that line: no finding.
 assert_sane() {
         local report text=''
 
         if [ -z "${CARREL_SANITIZER_LOGS-}" ]; then return 0; fi
         for report in "$CARREL_SANITIZER_LOGS"/*; do
                 if [ ! -e "$report" ]; then continue; fi
-                text+=$(head -n 40 "$report")$'\n'
+                text+=$(grep -vx '==[0-9]*==Unable to get registers from thread [0-9]*\.' "$report" | head -n 40 || true)
                 rm -f "$report"
         done
         [ -z "$text" ] || fail "$text"
