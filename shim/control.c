@@ -480,6 +480,8 @@ int control_event(Control *control, const Frame *frame, Error *err) {
         int r;
 
         r = message_read(frame, event_message_fields, &message, err);
+        if (r >= 0 && streq(message.event, EVENT_OOM))
+                engine_tell_oom(control->session->engine);
         for (size_t i = 0; r >= 0 && i < control->count; i++) {
                 const Connection *connection = control->connections[i];
 

@@ -531,6 +531,7 @@ static void take_down(Session *session) {
         loop_free(session->loop);
         json_clear(shim_status_fields, &session->status);
         close(session->state_dir);
+        engine_free(session->engine);
         free(session);
 }
 
@@ -541,8 +542,11 @@ int session_run(LaunchPlan *plan, bool *ret_orphaned, Error *err) {
         session->plan = plan;
         session->state_dir = -1;
         session->requests = requests_new();
+        session->engine = engine_new(plan);
         r = loop_new(&session->loop, err);
         if (r < 0) {
+                requests_free(session->requests);
+                engine_free(session->engine);
                 free(session);
                 return r;
         }

@@ -12,6 +12,7 @@
 #include "common/protocol/message.h"
 #include "shim/console.h"
 #include "shim/dns.h"
+#include "shim/engine.h"
 #include "shim/network.h"
 #include "shim/qmp.h"
 #include "shim/stdio.h"
@@ -53,6 +54,7 @@ typedef struct Session {
         Console *console;
         Network *network;
         Dns *dns;
+        Engine *engine;
         Stdio *stdio;
         LoopSource *boot_timer;
         LoopSource *end_timer;

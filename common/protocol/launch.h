@@ -87,12 +87,15 @@ typedef struct LaunchPlan {
         bool terminal; /* SHIM_FD_CONSOLE is the container's terminal */
         bool remove_state; /* foreground run: the state folder and cgroups go with the shim if its boss dies */
         char **cgroups;    /* absolute cgroup folders made for the container (removed in that case) */
-        uint32_t network_cards;   /* each with a tap */
-        bool network_joined;      /* the namespace is somebody else's */
-        char *resolv_conf;        /* host path of what is bound to /etc/resolv.conf; NULL: nothing */
-        uint64_t boot_timeout_ms; /* QEMU's start to the agent's hello */
-        uint64_t console_limit;   /* bytes of console log kept */
-        uint64_t created_usec;    /* now_usec() when the runtime command began: zero of the timeline */
+        uint32_t network_cards; /* each with a tap */
+        bool network_joined;    /* the namespace is somebody else's */
+        char *containerd_events; /* absolute path of the socket that takes containerd's events; NULL: no containerd */
+        char *containerd_namespace; /* of the container there */
+        char *oom_mark;             /* file that says to podman that memory ran out; NULL: no conmon */
+        char *resolv_conf;          /* host path of what is bound to /etc/resolv.conf; NULL: nothing */
+        uint64_t boot_timeout_ms;   /* QEMU's start to the agent's hello */
+        uint64_t console_limit;     /* bytes of console log kept */
+        uint64_t created_usec;      /* now_usec() when the runtime command began: zero of the timeline */
 } LaunchPlan;
 
 extern const JsonField launch_plan_fields[];

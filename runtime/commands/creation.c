@@ -30,6 +30,7 @@
 #include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/engine-socket.h"
+#include "runtime/host/engine.h"
 #include "runtime/host/facts.h"
 #include "runtime/host/kernel-image.h"
 #include "runtime/host/scope.h"
@@ -168,6 +169,7 @@ static int prepare(Creation *c, Error *err) {
                 strv_printf(&c->plan->warnings, "--preserve-fds: descriptors cannot be passed into a virtual "
                                                 "machine; they are not there");
         c->plan->launch.cgroups = strv_copy(c->cgroups);
+        engine_find(request->globals->root, c->bundle.path, &c->plan->launch);
         return 0;
 }
 

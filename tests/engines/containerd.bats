@@ -37,6 +37,18 @@ setup_file() {
         assert_clean
 }
 
+@test "out of memory: containerd's event of it, before that of the end" {
+        ctr events >"$T/events" &
+        sleep 0.5
+        must ctr_run -d --memory-limit 50331648 "$CTR_IMAGE" one tail /dev/zero
+        sleep_until 20 grep -q /tasks/exit "$T/events" || fail "$(cat "$T/events")"
+        kill $!
+        assert_equal "$(grep -oE '/tasks/(oom|exit) .*"container_id":"one"' "$T/events" | cut -d' ' -f1 | uniq | paste -sd ' ')" '/tasks/oom /tasks/exit'
+        must ctr task rm one
+        must ctr container rm one
+        assert_clean
+}
+
 @test "a terminal: size, resize, exit status; exec on a terminal beside it" {
         run "$TESTS/lib/terminal" 31x97 'expect:# ' 'send:sleep 1; stty size\n' 'expect:31 97' 'resize:40x120' 'send:sleep 1; stty size\n' \
                 'expect:40 120' 'send:exit 9\n' -- ctr run --rm -t --runc-binary /usr/local/bin/carrel "$CTR_IMAGE" one sh

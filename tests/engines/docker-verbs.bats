@@ -52,10 +52,31 @@ setup_file() {
         assert_clean
 }
 
-@test "memory runs out in the guest: the machine lives on if the program does" {
+@test "OOMKilled and the event of it, as with runc; a program that lives on; none where memory sufficed" {
+        local since runtime
+
+        for runtime in runc carrel; do
+                since=$(date +%s)
+                docker_detached one --runtime "$runtime" --memory 48m --memory-swap 48m "$ENGINE_IMAGE" tail /dev/zero
+                assert_equal "$(docker wait one)" 137
+                assert_equal "$runtime $(inspect one '{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}')" "$runtime true 137 exited"
+                try docker events --since "$since" --until "$(($(date +%s) + 1))" --filter container=one --format '{{.Action}}'
+                # what comes first is known first
+                assert_equal "$runtime $(printf '%s\n' "${lines[@]}" | grep -xE 'oom|die' | uniq | paste -sd ' ')" "$runtime oom die"
+                must docker rm one
+        done
+        # a child of the program is killed; the program ends as it likes, much later
         docker_detached one --memory 48m "$ENGINE_IMAGE" sh -c 'tail /dev/zero; echo "it ended with $?"; exit 4'
         assert_equal "$(docker wait one)" 4
         assert_equal "$(docker logs one 2>/dev/null)" 'it ended with 137'
+        assert_equal "$(inspect one '{{.State.OOMKilled}}')" true
+        must docker start one
+        must docker kill one
+        must docker rm one
+        # killed by somebody
+        docker_detached one --memory 48m "$ENGINE_IMAGE" sh -c 'kill -KILL -1; sleep 300'
+        must docker kill one
+        assert_equal "$(inspect one '{{.State.OOMKilled}} {{.State.ExitCode}}')" 'false 137'
         must docker rm one
         assert_clean
 }

@@ -141,6 +141,20 @@ podman_detached() {
         assert_clean
 }
 
+@test "OOMKilled" {
+        # (with runc it stays false here: this conmon leaves its mark in the folder that podman was called in)
+        podman_detached one --memory 48m --memory-swap 48m "$ENGINE_IMAGE" tail /dev/zero
+        assert_equal "$(podman wait one)" 137
+        assert_equal "$(podman inspect one --format '{{.State.OOMKilled}} {{.State.ExitCode}}')" 'true 137'
+        must podman start one
+        assert_equal "$(podman wait one)" 137
+        must podman rm one
+        podman_detached one --memory 48m "$ENGINE_IMAGE" sh -c 'exit 3'
+        assert_equal "$(podman wait one) $(podman inspect one --format '{{.State.OOMKilled}}')" '3 false'
+        must podman rm one
+        assert_clean
+}
+
 @test "kill -9 of carrel-shim, QEMU, conmon: the exit is seen, nothing is left" {
         local program
 
