@@ -6,11 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/cleanup.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/str.h"
 
-#define TAIL_SIZE 4096U
+#define TAIL_SIZE 8192U /* a kernel's panic with its trace */
 
 struct Console {
         LoopSource *source;
@@ -129,31 +130,57 @@ static size_t end_of_news(const char *text, size_t length) {
         return newline ? (size_t)(newline - text) : length;
 }
 
-char *console_tail(const Console *console, size_t max) {
-        size_t length = console->tail_total < TAIL_SIZE ? console->tail_total : TAIL_SIZE;
-        size_t start = console->tail_total - length;
-        cleanup_free char *text = xmalloc(TAIL_SIZE);
-        StrBuf b = { 0 };
+/* The line in which a panic's kernel says first what has gone wrong; LENGTH if there is none. */
+static size_t cause_of_panic(const char *text, size_t length) {
+        static const char *const words[] = { "BUG: ", "kernel BUG at", "Oops: ", "general protection fault" };
+        size_t first = length;
+
+        for (size_t i = 0; i < ELEMENTS_OF(words); i++) {
+                const char *found = memmem(text, first, words[i], strlen(words[i]));
+
+                if (found)
+                        first = (size_t)(found - text);
+        }
+        while (first > 0 && first < length && text[first - 1] != '\n')
+                first--;
+        return first;
+}
+
+/* Appends lines, each made printable, with bars between. */
+static void put_lines(StrBuf *b, const char *text, size_t length) {
         size_t used = 0;
 
-        for (size_t i = 0; i < length; i++)
-                text[i] = console->tail[(start + i) % TAIL_SIZE];
-        length = end_of_news(text, length);
-        if (length > max)
-                used = length - max;
         while (used < length) {
                 const char *newline = memchr(text + used, '\n', length - used);
                 size_t n = newline ? (size_t)(newline - text) - used : length - used;
                 size_t visible = n > 0 && text[used + n - 1] == '\r' ? n - 1 : n;
 
                 if (visible > 0) {
-                        cleanup_free char *line = str_printable(text + used, visible, max);
+                        cleanup_free char *line = str_printable(text + used, visible, TAIL_SIZE);
 
-                        if (b.length > 0)
-                                strbuf_puts(&b, " | ");
-                        strbuf_puts(&b, line);
+                        if (b->length > 0)
+                                strbuf_puts(b, " | ");
+                        strbuf_puts(b, line);
                 }
                 used += n + 1;
         }
+}
+
+char *console_tail(const Console *console, size_t max) {
+        size_t length = console->tail_total < TAIL_SIZE ? console->tail_total : TAIL_SIZE;
+        size_t start = console->tail_total - length, cause;
+        cleanup_free char *text = xmalloc(TAIL_SIZE);
+        StrBuf b = { 0 };
+
+        for (size_t i = 0; i < length; i++)
+                text[i] = console->tail[(start + i) % TAIL_SIZE];
+        length = end_of_news(text, length);
+        cause = cause_of_panic(text, length);
+        if (length > max && cause < length - max) {
+                put_lines(&b, text + cause, max / 2);
+                strbuf_puts(&b, "…");
+                max -= max / 2;
+        }
+        put_lines(&b, text + (length > max ? length - max : 0), length > max ? max : length);
         return strbuf_take(&b);
 }

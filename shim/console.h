@@ -17,6 +17,6 @@ DEFINE_CLEANUP(Console *, console_free);
 /* Reads what is there now (the guest has ended; the loop may not have seen its last words). */
 void console_drain(Console *console);
 
-/* The last lines, at most MAX bytes, control characters escaped, lines joined with " | "; "" if nothing was said.
- * Owned by the caller. */
+/* The last lines, of a panic also those that say its cause, at most MAX bytes before control characters are escaped; lines
+ * joined with " | "; "" if nothing was said. Owned by the caller. */
 char *console_tail(const Console *console, size_t max);

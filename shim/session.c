@@ -161,6 +161,14 @@ void session_kill(Session *session) {
         stop(session);
 }
 
+/* Where the user of an engine looks for what became of a container: in its output. In the foreground carrel says it. */
+static void say_why(Session *session) {
+        cleanup_free char *line = xasprintf("carrel: %s", session->status.error);
+
+        if (session->stdio && !session->plan->remove_state)
+                stdio_say(session->stdio, line);
+}
+
 void session_fail(Session *session, const char *why) {
         bool creating = session->state < SESSION_CREATED;
         cleanup_error Error error = { 0 };
@@ -184,6 +192,8 @@ void session_fail(Session *session, const char *why) {
                 answer_boss(session, NULL, &error);
         else
                 log_error("container %s: %s", session->plan->id, error.message);
+        if (!creating)
+                say_why(session);
         if (creating || !session->stdio) {
                 stop(session);
                 return;

@@ -159,6 +159,15 @@ int stdio_frame(Stdio *stdio, const Frame *frame, Error *err) {
         return error_set(err, EPROTO, "%s frame for an output", frame_type_name(frame->type));
 }
 
+void stdio_say(Stdio *stdio, const char *line) {
+        bool terminal = stdio->terminal_fd >= 0;
+        cleanup_free char *text = xasprintf("%s%s", line, terminal ? "\r\n" : "\n");
+        StreamSink *sink = stdio->outputs[terminal ? 0 : 1];
+
+        if (sink)
+                stream_sink_say(sink, text);
+}
+
 void stdio_end(Stdio *stdio) {
         for (size_t i = 0; i < ELEMENTS_OF(stdio->outputs); i++)
                 if (stdio->outputs[i])

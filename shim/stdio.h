@@ -36,6 +36,9 @@ int stdio_open_input(Stdio *stdio, Error *err);
 /* Handles DATA, WINDOW, CLOSE and RESET of this process. EPROTO when the peer broke the rules. */
 int stdio_frame(Stdio *stdio, const Frame *frame, Error *err);
 
+/* One line of our own on standard error (a terminal's output), after what the guest has written. */
+void stdio_say(Stdio *stdio, const char *line);
+
 /* Nothing more will come from the guest: write what is queued, then count as flushed. */
 void stdio_end(Stdio *stdio);
 

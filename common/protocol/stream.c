@@ -327,6 +327,13 @@ int stream_sink_data(StreamSink *sink, const void *data, size_t length, Error *e
         return 0;
 }
 
+void stream_sink_say(StreamSink *sink, const char *text) {
+        if (sink->done || sink->closing)
+                return;
+        strbuf_puts(&sink->queue, text);
+        loop_source_set_events(sink->watch, EPOLLOUT);
+}
+
 void stream_sink_close(StreamSink *sink) {
         if (sink->done || sink->closing)
                 return;

@@ -63,6 +63,8 @@ int stream_sink_new(Loop *loop, Channel *channel, uint32_t stream, int fd, Strea
 StreamSink *stream_sink_free(StreamSink *sink);
 /* DATA arrived. EPROTO when the peer overran its credit. */
 int stream_sink_data(StreamSink *sink, const void *data, size_t length, Error *err);
+/* Words of our own, after what has arrived; no credit is needed for them. */
+void stream_sink_say(StreamSink *sink, const char *text);
 /* CLOSE arrived: write the rest, then close. */
 void stream_sink_close(StreamSink *sink);
 /* Drop what is queued and close now. */

@@ -26,6 +26,25 @@ setup_file() {
         done
 }
 
+@test "the guest's kernel panics, QEMU crashes: status 255, and the container's log says why" {
+        docker_detached one --privileged "$ENGINE_IMAGE" sh -c 'echo before; echo err >&2; sleep 0.5; echo c >/proc/sysrq-trigger; sleep 300'
+        docker exec one sleep 300 </dev/null >/dev/null 2>&1 &
+        assert_equal "$(docker wait one)" 255
+        ! wait $! || fail 'the exec ended well'
+        try docker logs one
+        assert_equal "$output" before
+        [[ $stderr = $'err\ncarrel: '*'console ends: '*'Kernel panic - not syncing: sysrq triggered crash' ]] || fail "$stderr"
+        must docker rm one
+        assert_clean
+        docker_detached one -t "$ENGINE_IMAGE" sleep 300
+        kill -SEGV "$(pids_of qemu-system)"
+        assert_equal "$(docker wait one)" 255
+        try docker logs one
+        assert_output --partial 'carrel: QEMU was killed by signal 11'
+        must docker rm one
+        assert_clean
+}
+
 @test "kill -9 of containerd's shim: the exit is seen, nothing is left" {
         local shim
 

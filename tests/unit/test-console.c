@@ -96,6 +96,20 @@ static void test_tail_ends_with_the_panic(void **state) {
         assert_string_equal(tail, "before | Kernel panic - not syncing: no init");
 }
 
+static void test_tail_has_the_cause_of_a_long_panic(void **state) {
+        cleanup_free char *tail = NULL;
+        Fixture *f = *state;
+
+        say(f, "quiet\n[ 1.0] BUG: kernel NULL pointer dereference\n#PF: read\n");
+        for (int i = 0; i < 50; i++)
+                say(f, "RAX: 0123456789abcdef RBX: 0123456789abcdef\n");
+        say(f, "Kernel panic - not syncing: Fatal exception\nCPU: 0\n");
+        tail = console_tail(f->console, 200);
+        assert_ptr_equal(strstr(tail, "[ 1.0] BUG: kernel NULL pointer dereference | #PF: read | "), tail);
+        assert_non_null(strstr(tail, "Kernel panic - not syncing: Fatal exception"));
+        assert_true(strlen(tail) <= 230);
+}
+
 static void test_tail_is_cut_to_size(void **state) {
         cleanup_free char *tail = NULL;
         Fixture *f = *state;
@@ -120,6 +134,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_log_is_bounded_and_keeps_the_newest, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_tail_is_one_harmless_line, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_tail_ends_with_the_panic, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_tail_has_the_cause_of_a_long_panic, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_tail_is_cut_to_size, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_nothing_said, set_up, tear_down),
         };
