@@ -12,7 +12,7 @@ setup_file() {
 @test "the default bridge: the interface as docker says it, the host and another container are reached" {
         local address mac
 
-        must docker run -d --name one "$ENGINE_IMAGE" sh -c 'while :; do echo served | nc -l -p 80; done'
+        must docker run -d --name one "$ENGINE_IMAGE" nc -ll -p 80 -e echo served
         address=$(inspect one '{{.NetworkSettings.IPAddress}}')
         mac=$(inspect one '{{.NetworkSettings.MacAddress}}')
         try docker exec one sh -c 'ip -o address show dev eth0; ip route; cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu'
@@ -33,7 +33,7 @@ setup_file() {
 @test "a network of one's own: names are found, both ways; published ports by TCP" {
         must docker network create --subnet 172.30.78.0/24 own
         must docker run -d --name server --network own --network-alias database -p 127.0.0.1:8099:80 "$ENGINE_IMAGE" \
-                sh -c 'while :; do echo served | nc -l -p 80; done'
+                nc -ll -p 80 -e echo served
         try docker run --rm --network own --name client "$ENGINE_IMAGE" sh -c 'nc -w 5 server 80 </dev/null; nc -w 5 database 80 </dev/null; nslookup server | grep -c 172.30.78'
         assert_line --index 0 served
         assert_line --index 1 served
@@ -59,7 +59,7 @@ setup_file() {
         try docker exec theirs ping -c 1 -W 5 172.30.77.1
         assert_equal "$status" 0
         must docker rm -f theirs
-        must docker run -d --name ours "$ENGINE_IMAGE" sh -c 'while :; do echo from the other | nc -l -p 7000; done'
+        must docker run -d --name ours "$ENGINE_IMAGE" nc -ll -p 7000 -e echo from the other
         try docker run --rm --network container:ours "$ENGINE_IMAGE" sh -c 'until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done; ip -o -4 address show dev eth0'
         assert_equal "$status" 0
         assert_line "from the other"

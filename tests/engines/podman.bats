@@ -176,7 +176,7 @@ podman_detached() {
 
 @test "pods: containers share one machine, its loopback and host name; each has its own status" {
         must podman pod create --name together --hostname both --network none --share net,ipc,uts
-        must podman run -d --pod together --name server --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sh -c 'while :; do echo from the server | nc -l -p 7000; done'
+        must podman run -d --pod together --name server --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" nc -ll -p 7000 -e echo from the server
         try podman run --rm --pod together --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sh -c '
                 hostname; until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done; exit 7'
         assert_equal "$status,$output" $'7,both\nfrom the server'
