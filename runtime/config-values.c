@@ -82,6 +82,24 @@ const JsonField runtime_config_fields[] = {
           .doc = "Bytes of the guest's console that are kept for each container, on the file system of the "
                  "state "
                  "folder. Default: 262144." },
+        { JSON_FIELD(RuntimeConfig, gpu_devices, "gpuDevices", JSON_KIND_STRV), .flags = JSON_WRITE_ZERO,
+          .doc = "What a bundle may ask for besides GPUs and what is bound to vfio-pci already: PCI "
+                 "addresses "
+                 "(\"0000:03:00.0\"), vendor and device ids (\"8086:0a54\"), or \"*\" for every device. "
+                 "Default: none." },
+        { JSON_FIELD(RuntimeConfig, gpu_boot_display, "gpuBootDisplay", JSON_KIND_BOOL),
+          .flags = JSON_WRITE_ZERO,
+          .doc = "Whether the display that the host booted with may be given to a container; the host has no "
+                 "screen then. Default: false." },
+        { JSON_FIELD(RuntimeConfig, huge_pages, "hugePages", JSON_KIND_STRING),
+          .doc = "Memory of a guest with a GPU, all of which is pinned at the start: \"always\" from huge "
+                 "pages (vm.nr_hugepages), \"never\", or \"auto\": where enough are free. Default: "
+                 "\"auto\"." },
+        { JSON_FIELD(RuntimeConfig, hide_hypervisor, "hideHypervisor", JSON_KIND_BOOL),
+          .flags = JSON_WRITE_ZERO,
+          .doc = "Whether the guest is kept from seeing that it is a virtual machine, for drivers that "
+                 "refuse "
+                 "one. Its clock is slower then. Default: false." },
         { JSON_FIELD(RuntimeConfig, allow_annotations, "allowAnnotations", JSON_KIND_STRV),
           .flags = JSON_WRITE_ZERO,
           .doc = "Keys of this file that a bundle may set for itself by an annotation io.carrel.KEY; \"*\" "
@@ -103,6 +121,7 @@ RuntimeConfig *runtime_config_new(void) {
         config->network_cards = 2;
         config->boot_timeout_ms = 60000;
         config->console_limit = 256U << 10;
+        config->huge_pages = xstrdup("auto");
         config->allow_annotations = strv_split(DEFAULT_ALLOWED, " ");
         return config;
 }
@@ -184,6 +203,7 @@ static int check_words(const RuntimeConfig *c, Error *err) {
                 { "share", c->share, "auto virtiofs 9p", "\"auto\", \"virtiofs\" or \"9p\"" },
                 { "virtiofsCache", c->virtiofs_cache, "auto always none",
                   "\"auto\", \"always\" or \"none\"" },
+                { "hugePages", c->huge_pages, "auto always never", "\"auto\", \"always\" or \"never\"" },
         };
 
         for (size_t i = 0; i < ELEMENTS_OF(rules); i++)

@@ -26,8 +26,12 @@ typedef struct RuntimeConfig {
         char *vmlinux, *vmlinuz, *initrd; /* NULL: below the data folder */
         char *kernel_append;              /* added to the guest's kernel command line */
         uint64_t boot_timeout_ms;
-        uint32_t network_cards;   /* of the guest */
-        uint64_t console_limit;   /* bytes of console log kept a container */
+        uint32_t network_cards; /* of the guest */
+        uint64_t console_limit; /* bytes of console log kept a container */
+        char **gpu_devices;     /* other devices than GPUs that may be passed: addresses, models; "*": any */
+        bool gpu_boot_display;  /* the display that the host booted with may be passed */
+        char *huge_pages;       /* auto, always, never: memory of a VM with a passed device */
+        bool hide_hypervisor;   /* the guest is not told that it is one */
         char **allow_annotations; /* keys (without io.carrel.) a bundle may override; "*": all */
 } RuntimeConfig;
 

@@ -3,13 +3,13 @@
 #
 # Completion of carrel(8) for bash. tests/integration/completion.bats holds the words against carrel --help.
 
-_carrel_commands="checkpoint config console create delete doctor events exec features kill list pause plan ps restore resume run spec start state trace update"
+_carrel_commands="checkpoint config console create delete doctor events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
 
 # Options of a command; without one, those in front of it.
 _carrel_options() {
         case $1 in
         '') echo "--root --config --log --log-format --debug --systemd-cgroup --rootless --criu --version -v" ;;
-        config | trace) echo "--json" ;;
+        config | gpu | trace) echo "--json" ;;
         console) echo "--follow -f" ;;
         create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring --preserve-fds" ;;
         delete) echo "--force -f" ;;

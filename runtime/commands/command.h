@@ -57,6 +57,7 @@ extern const Command command_doctor;
 extern const Command command_events;
 extern const Command command_exec;
 extern const Command command_features;
+extern const Command command_gpu;
 extern const Command command_kill;
 extern const Command command_list;
 extern const Command command_pause;

@@ -26,17 +26,25 @@ static size_t width_of(const Table *table, size_t column) {
         return widest;
 }
 
-void table_print(const Table *table) {
+char *table_to_text(const Table *table) {
         size_t columns = table->n_rows > 0 ? strv_length(table->rows[0]) : 0;
         cleanup_free size_t *widths = xnew(size_t, columns + 1);
+        StrBuf b = { 0 };
 
         for (size_t column = 0; column < columns; column++)
                 widths[column] = width_of(table, column);
         for (size_t i = 0; i < table->n_rows; i++) {
                 for (size_t column = 0; column + 1 < columns; column++)
-                        printf("%-*s", (int)widths[column], table->rows[i][column]);
-                printf("%s\n", table->rows[i][columns - 1]);
+                        strbuf_printf(&b, "%-*s", (int)widths[column], table->rows[i][column]);
+                strbuf_printf(&b, "%s\n", table->rows[i][columns - 1]);
         }
+        return strbuf_take(&b);
+}
+
+void table_print(const Table *table) {
+        cleanup_free char *text = table_to_text(table);
+
+        fputs(text, stdout);
 }
 
 void table_done(Table *table) {

@@ -14,6 +14,7 @@ typedef struct Table {
 
 /* Takes ROW over. */
 void table_add(Table *table, char **row);
+char *table_to_text(const Table *table); /* owned by the caller */
 void table_print(const Table *table);
 void table_done(Table *table);
 #define cleanup_table cleanup(table_done)

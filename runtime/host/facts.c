@@ -54,7 +54,7 @@ static uint64_t memory_total(const char *meminfo) {
 }
 
 /* From CPUID and not from /proc/cpuinfo: before Linux 5.17 opening that file waits for the clock of every CPU. */
-static uint32_t address_bits(void) {
+uint32_t host_address_bits(void) {
         unsigned eax, ebx, ecx, edx;
 
         return __get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx) ? eax & 0xff : 36;
@@ -73,7 +73,7 @@ static void collect_machine(int root, HostFacts *f) {
 
         f->cpus = online ? count_cpus(online) : 0;
         f->memory = memory_total(meminfo);
-        f->address_bits = address_bits();
+        f->address_bits = host_address_bits();
         f->tun = has_tun(root);
         f->cgroup_version = mode == CGROUP_V2 ? 2 : mode == CGROUP_NONE ? 0 : 1;
 }

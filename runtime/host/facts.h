@@ -17,6 +17,9 @@
  */
 int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err);
 
+/* Physical address bits of this processor. */
+uint32_t host_address_bits(void);
+
 /* The JSON form, for `carrel plan --facts FILE`. */
 int host_facts_read_file(const char *path, HostFacts **ret, Error *err);
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What stands in the way of passing a device, in words, with what to do: `carrel gpu why`, `carrel doctor`, and the
+ * refusals of `create` come from here. Codes are stable: scripts may count on them; texts are not. Pure.
+ */
+
+#include "common/base/error.h"
+#include "runtime/gpu/facts.h"
+
+typedef enum GpuSeverity {
+        GPU_OK,      /* looked at, fine */
+        GPU_WARN,    /* works, but slowly, or not for everything */
+        GPU_BLOCKED, /* cannot be passed */
+        _GPU_SEVERITY_MAX,
+} GpuSeverity;
+
+typedef struct GpuFinding {
+        const char *code; /* "iommu", "group-shared": docs/gpu.md lists all */
+        GpuSeverity severity;
+        char *text; /* one line, without the device's address */
+        char *fix;  /* one line; NULL: nothing to do */
+} GpuFinding;
+
+typedef struct GpuFindings {
+        GpuFinding *items;
+        size_t count;
+} GpuFindings;
+
+void gpu_findings_done(GpuFindings *findings);
+#define cleanup_gpu_findings cleanup(gpu_findings_done)
+
+/* What is meant to be done with the device; zeroes: not known, not judged by. */
+typedef struct GpuNeeds {
+        uint64_t memory;              /* bytes of guest RAM, all of which is pinned */
+        uint64_t host_memory;         /* bytes the VM may cost the host as a whole */
+        uint32_t address_bits;        /* physical, of the host's CPUs */
+        bool huge_pages;              /* memory has to come from huge pages */
+        bool allow_boot_display;      /* the host can do without its screen */
+        char *const *allowed;         /* other devices than GPUs: addresses, models ("8086:0a54"), "*" */
+        const PciDevice *const *also; /* devices that are passed with it: their being in its group is fine */
+        size_t n_also;
+        const char *self; /* id of the container that asks: its own lease is no obstacle; NULL: none */
+} GpuNeeds;
+
+/* Of the host as a whole: IOMMU, interrupts, vfio, memory. Everything looked at is reported, fine or not. */
+void gpu_diagnose_host(const GpuFacts *facts, const GpuNeeds *needs, GpuFindings *findings);
+
+/* Of one device, with its slot and group. */
+void gpu_diagnose_device(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                         GpuFindings *findings);
+
+/* The worst. */
+GpuSeverity gpu_findings_severity(const GpuFindings *findings);
+/* The first that blocks; NULL: none. */
+const GpuFinding *gpu_findings_blocker(const GpuFindings *findings);
+
+/* The others that must go when DEVICE goes: of its slot, not itself. True for each. */
+bool gpu_is_companion(const PciDevice *device, const PciDevice *other);
+
+void gpu_findings_add(GpuFindings *findings, GpuSeverity severity, const char *code, const char *fix,
+                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+const char *gpu_severity_name(GpuSeverity severity); /* "ok", "warn", "blocked" */

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Theory of operation.
+ *
+ * Wishes that name a device come first, then those for one of a model, then counts, so that a count never takes what
+ * another wish names. What belongs to a chosen device is added, and then everything that goes is judged together: a
+ * group that two wishes fill between them is whole. Devices that were named must be free of obstacles, and the first
+ * one is the error; a model or a count passes over those that are not.
+ */
+#include "runtime/gpu/select.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+#define NODES_MAX 64
+
+typedef struct Selection {
+        const GpuFacts *facts;
+        const GpuPreference *preference;
+        const PciDevice **chosen;
+        size_t n_chosen;
+} Selection;
+
+static bool is_chosen(const Selection *s, const PciDevice *device) {
+        for (size_t i = 0; i < s->n_chosen; i++)
+                if (s->chosen[i] == device)
+                        return true;
+        return false;
+}
+
+static void choose(Selection *s, const PciDevice *device) {
+        if (!is_chosen(s, device))
+                s->chosen[s->n_chosen++] = device; /* room for all of the host's */
+}
+
+/* ---- what was named ---- */
+
+static int choose_address(Selection *s, const GpuWish *wish, Error *err) {
+        const PciDevice *device = gpu_facts_find(s->facts, &wish->address);
+        char text[PCI_ADDRESS_SIZE];
+
+        if (!device) {
+                pci_address_format(&wish->address, text);
+                return error_set(err, ENODEV, "%s: gpu %s: the host has no such device (carrel gpu list)",
+                                 wish->source, text);
+        }
+        choose(s, device);
+        return 0;
+}
+
+static int choose_group(Selection *s, const GpuWish *wish, Error *err) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < s->facts->n_devices; i++) {
+                const PciDevice *d = &s->facts->devices[i];
+
+                if (d->group < 0 || (uint32_t)d->group != wish->number || pci_is_bridge(d))
+                        continue;
+                choose(s, d);
+                n++;
+        }
+        return n > 0 ? 0
+                     : error_set(err, ENODEV, "%s: IOMMU group %" PRIu32 " holds no device", wish->source,
+                                 wish->number);
+}
+
+static int choose_index(Selection *s, const GpuWish *wish, Error *err) {
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < s->facts->n_devices; i++) {
+                const PciDevice *d = &s->facts->devices[i];
+
+                if (d->vendor != PCI_VENDOR_NVIDIA || !pci_is_gpu(d))
+                        continue;
+                if (n++ != wish->number)
+                        continue;
+                choose(s, d);
+                return 0;
+        }
+        return error_set(err, ENODEV, "%s: there is no NVIDIA GPU %" PRIu32 ": the host has %" PRIu32,
+                         wish->source, wish->number, n);
+}
+
+static bool is_candidate(const Selection *s, const PciDevice *d) {
+        return pci_is_gpu(d) && (!d->boot_vga || s->preference->needs->allow_boot_display);
+}
+
+static int choose_all(Selection *s, const GpuWish *wish, Error *err) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < s->facts->n_devices; i++) {
+                const PciDevice *d = &s->facts->devices[i];
+
+                if (!is_candidate(s, d) || d->virtuals > 0)
+                        continue;
+                choose(s, d);
+                n++;
+        }
+        return n > 0 ? 0
+                     : error_set(err, ENODEV, "%s: the host has no GPU to pass (carrel gpu list)",
+                                 wish->source);
+}
+
+static int choose_named(Selection *s, const GpuWish *wish, Error *err) {
+        switch (wish->kind) {
+        case GPU_WISH_ADDRESS:
+                return choose_address(s, wish, err);
+        case GPU_WISH_GROUP:
+                return choose_group(s, wish, err);
+        case GPU_WISH_INDEX:
+                return choose_index(s, wish, err);
+        case GPU_WISH_ALL:
+                return choose_all(s, wish, err);
+        case GPU_WISH_MODEL:
+        case GPU_WISH_COUNT:
+        case _GPU_WISH_KIND_MAX:
+                break;
+        }
+        return 0;
+}
+
+/* ---- any that is free ---- */
+
+static bool is_free(const Selection *s, const PciDevice *d, StrBuf *why) {
+        cleanup_gpu_findings GpuFindings found = { 0 };
+        const GpuFinding *blocker;
+
+        if (is_chosen(s, d))
+                return false;
+        gpu_diagnose_device(s->facts, d, s->preference->needs, &found);
+        blocker = gpu_findings_blocker(&found);
+        if (blocker && why->length < 1024)
+                strbuf_printf(why, "%s%s: %s", why->length > 0 ? "; " : "", d->address, blocker->text);
+        return !blocker;
+}
+
+/* The node to take GPUs from: the preferred one, else the one with most that are free. */
+static int32_t best_node(const Selection *s, const PciDevice *const *candidates, size_t n) {
+        size_t count[NODES_MAX] = { 0 };
+        int32_t best = -1;
+
+        if (s->preference->numa_node >= 0)
+                return s->preference->numa_node;
+        for (size_t i = 0; i < n; i++) {
+                int32_t node = candidates[i]->numa_node;
+
+                if (node < 0 || node >= NODES_MAX)
+                        continue;
+                count[node]++;
+        }
+        for (int32_t node = 0; node < NODES_MAX; node++)
+                if (count[node] > 0 && (best < 0 || count[node] > count[best]))
+                        best = node;
+        return best;
+}
+
+static bool suits(const Selection *s, const GpuWish *wish, const PciDevice *d) {
+        if (wish->kind == GPU_WISH_MODEL)
+                return d->vendor == wish->vendor && d->device == wish->device && !pci_is_bridge(d);
+        return is_candidate(s, d);
+}
+
+static int refuse_short(const GpuWish *wish, uint32_t wanted, size_t n_free, const StrBuf *why, Error *err) {
+        cleanup_free char *what =
+                wish->kind == GPU_WISH_MODEL
+                        ? xasprintf("device %04" PRIx32 ":%04" PRIx32, wish->vendor, wish->device)
+                        : xasprintf("%" PRIu32 " GPU%s", wanted, wanted > 1 ? "s" : "");
+
+        if (!why->data)
+                return error_set(err, ENODEV, "%s: %s: the host has %zu (carrel gpu list)", wish->source,
+                                 what, n_free);
+        return error_set(err, EBUSY, "%s: %s: %zu can be had (%s)", wish->source, what, n_free, why->data);
+}
+
+static int choose_free(Selection *s, const GpuWish *wish, Error *err) {
+        cleanup_free const PciDevice **candidates = xnew(const PciDevice *, s->facts->n_devices + 1);
+        cleanup_strbuf StrBuf why = { 0 };
+        uint32_t wanted = wish->kind == GPU_WISH_COUNT ? wish->number : 1;
+        size_t n = 0;
+        int32_t node;
+
+        for (size_t i = 0; i < s->facts->n_devices; i++) {
+                const PciDevice *d = &s->facts->devices[i];
+
+                if (suits(s, wish, d) && is_free(s, d, &why))
+                        candidates[n++] = d;
+        }
+        if (n < wanted)
+                return refuse_short(wish, wanted, n, &why, err);
+        node = best_node(s, candidates, n);
+        for (size_t pass = 0; pass < 2; pass++)
+                for (size_t i = 0; i < n && wanted > 0; i++) {
+                        if ((pass == 0 && candidates[i]->numa_node != node) || is_chosen(s, candidates[i]))
+                                continue;
+                        choose(s, candidates[i]);
+                        wanted--;
+                }
+        return 0;
+}
+
+/* ---- what goes with them ---- */
+
+static void add_companions(Selection *s) {
+        size_t named = s->n_chosen;
+
+        for (size_t i = 0; i < named; i++)
+                for (size_t j = 0; j < s->facts->n_devices; j++)
+                        if (gpu_is_companion(s->chosen[i], &s->facts->devices[j]))
+                                choose(s, &s->facts->devices[j]);
+}
+
+static int judge(const Selection *s, Error *err) {
+        GpuNeeds needs = *s->preference->needs;
+
+        needs.also = s->chosen;
+        needs.n_also = s->n_chosen;
+        for (size_t i = 0; i < s->n_chosen; i++) {
+                cleanup_gpu_findings GpuFindings found = { 0 };
+                const GpuFinding *blocker;
+
+                gpu_diagnose_device(s->facts, s->chosen[i], &needs, &found);
+                blocker = gpu_findings_blocker(&found);
+                if (blocker)
+                        return error_set(err, EBUSY, "gpu %s: %s%s%s", s->chosen[i]->address, blocker->text,
+                                         blocker->fix ? "; " : "", blocker->fix ? blocker->fix : "");
+        }
+        return 0;
+}
+
+static int judge_host(const Selection *s, Error *err) {
+        cleanup_gpu_findings GpuFindings found = { 0 };
+        const GpuFinding *blocker;
+
+        gpu_diagnose_host(s->facts, s->preference->needs, &found);
+        blocker = gpu_findings_blocker(&found);
+        if (!blocker)
+                return 0;
+        return error_set(err, ENOTSUP, "gpu: %s%s%s", blocker->text, blocker->fix ? "; " : "",
+                         blocker->fix ? blocker->fix : "");
+}
+
+/* ---- slots ---- */
+
+static int by_address(const void *a, const void *b) {
+        const PciDevice *const *x = a, *const *y = b;
+
+        return pci_address_compare(&(*x)->at, &(*y)->at);
+}
+
+static void fill_slots(const Selection *s, GpuChoice *choice) {
+        const GpuSlot *last = NULL;
+
+        choice->numa_node = s->n_chosen > 0 ? s->chosen[0]->numa_node : -1;
+        choice->slots = xnew(GpuSlot, s->n_chosen + 1);
+        for (size_t i = 0; i < s->n_chosen; i++) {
+                const PciDevice *d = s->chosen[i];
+                GpuSlot *slot;
+
+                if (d->numa_node != choice->numa_node)
+                        choice->numa_node = -1;
+                if (!last || d->physical || !pci_address_same_slot(&last->functions[0]->at, &d->at))
+                        choice->n_slots++;
+                slot = &choice->slots[choice->n_slots - 1];
+                slot->functions =
+                        xreallocarray(slot->functions, slot->n_functions + 1, sizeof(*slot->functions));
+                slot->functions[slot->n_functions++] = d;
+                last = slot;
+        }
+}
+
+void gpu_choice_done(GpuChoice *choice) {
+        for (size_t i = 0; i < choice->n_slots; i++)
+                free(choice->slots[i].functions);
+        free(choice->slots);
+        *choice = (GpuChoice){ 0 };
+}
+
+static int choose_wishes(Selection *s, const GpuRequest *request, Error *err) {
+        static const GpuWishKind free_kinds[] = { GPU_WISH_MODEL, GPU_WISH_COUNT };
+        int r = 0;
+
+        for (size_t i = 0; i < request->n_wishes && r >= 0; i++)
+                r = choose_named(s, &request->wishes[i], err);
+        if (r >= 0)
+                add_companions(s);
+        for (size_t pass = 0; pass < ELEMENTS_OF(free_kinds); pass++)
+                for (size_t i = 0; i < request->n_wishes && r >= 0; i++)
+                        if (request->wishes[i].kind == free_kinds[pass])
+                                r = choose_free(s, &request->wishes[i], err);
+        if (r >= 0)
+                add_companions(s);
+        return r;
+}
+
+int gpu_select(const GpuRequest *request, const GpuFacts *facts, const GpuPreference *preference,
+               GpuChoice *ret, Error *err) {
+        cleanup_free const PciDevice **chosen = xnew(const PciDevice *, facts->n_devices + 1);
+        Selection s = { .facts = facts, .preference = preference, .chosen = chosen };
+        GpuChoice choice = { 0 };
+        int r = judge_host(&s, err);
+
+        if (r >= 0)
+                r = choose_wishes(&s, request, err);
+        if (r >= 0)
+                r = judge(&s, err);
+        if (r < 0)
+                return r;
+        qsort(chosen, s.n_chosen, sizeof(*chosen), by_address);
+        fill_slots(&s, &choice);
+        if (choice.n_slots > GPU_WISHES_MAX) {
+                gpu_choice_done(&choice);
+                return error_set(err, E2BIG, "gpu: more than %u slots of devices are asked for",
+                                 GPU_WISHES_MAX);
+        }
+        *ret = choice;
+        return 0;
+}

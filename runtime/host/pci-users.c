@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Theory of operation.
+ *
+ * What a device is used through are its nodes in /dev (found by the DEVNAME lines below its folder in sysfs, and for
+ * NVIDIA's driver, which registers none, by its own table in /proc), its block devices (mounts, swap, device mapper) and
+ * its network interfaces. Processes are told by the paths of what they have open: that is what a device node is
+ * called in nearly every container, too.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/fd.h"
+#include "common/base/mem.h"
+#include "common/base/str.h"
+#include "runtime/host/host-root.h"
+#include "runtime/host/pci.h"
+
+#define DEPTH_MAX 7U /* below a function's folder: .../usb1/1-1/1-1:1.0/input/input3/event3 */
+#define NODES_MAX 512U
+#define USERS_MAX 64U /* of a device that are kept */
+#define LINK_MAX  256U
+#define TEXT_MAX  (1U << 20)
+
+typedef struct Node {
+        char *path;        /* "/dev/dri/card0", or "8:1" of a block device */
+        PciDevice *device; /* borrowed */
+} Node;
+
+typedef struct Nodes {
+        Node *items;
+        size_t count;
+} Nodes;
+
+static void nodes_done(Nodes *nodes) {
+        for (size_t i = 0; i < nodes->count; i++)
+                free(nodes->items[i].path);
+        free(nodes->items);
+}
+
+static void nodes_take(Nodes *nodes, char *path, PciDevice *device) {
+        if (nodes->count >= NODES_MAX) {
+                free(path);
+                return;
+        }
+        nodes->items = xreallocarray(nodes->items, nodes->count + 1, sizeof(*nodes->items));
+        nodes->items[nodes->count++] = (Node){ path, device };
+}
+
+static PciDevice *nodes_find(const Nodes *nodes, const char *path) {
+        for (size_t i = 0; i < nodes->count; i++)
+                if (streq(nodes->items[i].path, path))
+                        return nodes->items[i].device;
+        return NULL;
+}
+
+static void add_user(PciDevice *device, int32_t pid, const char *name, const char *what,
+                     const char *container) {
+        for (size_t i = 0; i < device->n_users; i++)
+                if (device->users[i].pid == pid && streq(device->users[i].name, name))
+                        return;
+        if (device->n_users >= USERS_MAX)
+                return;
+        device->users = xreallocarray(device->users, device->n_users + 1, sizeof(*device->users));
+        device->users[device->n_users++] = (PciUser){
+                .pid = pid,
+                .name = xstrdup(name),
+                .what = xstrdup(what),
+                .container = container ? xstrdup(container) : NULL,
+        };
+}
+
+/* ---- nodes of a device ---- */
+
+typedef struct Walk {
+        Nodes *nodes;
+        PciDevice *device;
+} Walk;
+
+static void add_uevent(const Walk *walk, int dir) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_free char *text = NULL;
+        const char *name = NULL, *major = NULL, *minor = NULL, *type = NULL, *value;
+        char *rest, *line;
+
+        if (file_read(dir, "uevent", TEXT_MAX, &text, NULL, &ignored) < 0)
+                return;
+        rest = text;
+        while ((line = strsep(&rest, "\n"))) {
+                if ((value = str_after(line, "DEVNAME=")))
+                        name = value;
+                else if ((value = str_after(line, "MAJOR=")))
+                        major = value;
+                else if ((value = str_after(line, "MINOR=")))
+                        minor = value;
+                else if ((value = str_after(line, "DEVTYPE=")))
+                        type = value;
+        }
+        if (name)
+                nodes_take(walk->nodes, xasprintf("/dev/%s", *name == '/' ? name + 1 : name), walk->device);
+        if (name && major && minor && (streq(type, "disk") || streq(type, "partition")))
+                nodes_take(walk->nodes, xasprintf("%s:%s", major, minor), walk->device);
+}
+
+/* net/NAME/flags holds IFF_UP in bit 0; holders/ of a block device names what is built on it. */
+static void look_inside(const Walk *walk, int dir, const char *folder, const struct dirent *entry) {
+        cleanup_free char *path = xasprintf("%s/flags", entry->d_name), *flags = NULL;
+        cleanup_error Error ignored = { 0 };
+
+        if (streq(folder, "holders"))
+                add_user(walk->device, 0, "device", entry->d_name, NULL);
+        if (!streq(folder, "net") || file_read_line(dir, path, &flags, &ignored) < 0)
+                return;
+        if (strtoul(flags, NULL, 0) & 1)
+                add_user(walk->device, 0, "interface", entry->d_name, NULL);
+}
+
+static void walk_named(const Walk *walk, int parent, const char *name, unsigned depth) {
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        const struct dirent *entry;
+        DIR *folder;
+
+        if (fd < 0)
+                return;
+        folder = fdopendir(fd);
+        if (!folder) {
+                close(fd);
+                return;
+        }
+        if (depth > 0)
+                add_uevent(walk, fd);
+        while ((entry = readdir(folder))) {
+                if (*entry->d_name == '.')
+                        continue;
+                if (entry->d_type == DT_LNK && streq(name, "holders"))
+                        look_inside(walk, fd, name, entry);
+                if (entry->d_type != DT_DIR || streq(entry->d_name, "power"))
+                        continue;
+                look_inside(walk, fd, name, entry);
+                if (depth < DEPTH_MAX)
+                        walk_named(walk, fd, entry->d_name, depth + 1);
+        }
+        closedir(folder);
+}
+
+/* "Device Minor: \t 0" in /proc/driver/nvidia/gpus/BDF/information */
+static void add_nvidia(int root, const Walk *walk) {
+        cleanup_free char *path = xasprintf("/proc/driver/nvidia/gpus/%s/information", walk->device->address);
+        cleanup_free char *text = host_root_read(root, path, TEXT_MAX, NULL);
+        const char *line = text ? strstr(text, "Device Minor:") : NULL;
+        unsigned minor;
+
+        if (line && sscanf(line, "Device Minor: %u", &minor) == 1)
+                nodes_take(walk->nodes, xasprintf("/dev/nvidia%u", minor), walk->device);
+}
+
+static void collect_nodes(int root, PciDevice *device, Nodes *nodes) {
+        cleanup_free char *folder = xasprintf(PCI_DEVICES "/%s", device->address);
+        const Walk walk = { nodes, device };
+        cleanup_close int dir = host_root_open_file(root, folder, O_PATH | O_DIRECTORY);
+
+        if (dir >= 0)
+                walk_named(&walk, dir, ".", 0);
+        if (streq(device->driver, "nvidia"))
+                add_nvidia(root, &walk);
+        if (streq(device->driver, "vfio-pci") && device->group >= 0)
+                nodes_take(nodes, xasprintf("/dev/vfio/%" PRId32, device->group), device);
+}
+
+/* ---- processes ---- */
+
+/* The id in a line like "0::/system.slice/docker-<64 hex digits>.scope". */
+static char *container_of(int proc, const char *pid) {
+        cleanup_free char *path = xasprintf("%s/cgroup", pid), *text = NULL;
+        cleanup_error Error ignored = { 0 };
+
+        if (file_read(proc, path, TEXT_MAX, &text, NULL, &ignored) < 0)
+                return NULL;
+        for (const char *p = text; *p;) {
+                size_t n = strspn(p, "0123456789abcdef");
+
+                if (n == 64)
+                        return xstrndup(p, 64);
+                p += n > 0 ? n : 1;
+        }
+        return NULL;
+}
+
+static void found_open(int proc, const char *pid, PciDevice *device, const char *path) {
+        cleanup_free char *comm_path = xasprintf("%s/comm", pid), *comm = NULL;
+        cleanup_free char *container = container_of(proc, pid), *name = NULL;
+        cleanup_error Error ignored = { 0 };
+
+        if (file_read_line(proc, comm_path, &comm, &ignored) < 0)
+                comm = xstrdup("?");
+        name = str_printable(comm, strlen(comm), 32);
+        add_user(device, (int32_t)strtol(pid, NULL, 10), name, path, container);
+}
+
+static void look_at_process(int proc, const char *pid, const Nodes *nodes) {
+        cleanup_free char *path = xasprintf("%s/fd", pid);
+        int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+
+        if (!folder) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        while ((entry = readdir(folder))) {
+                char target[LINK_MAX];
+                ssize_t n = *entry->d_name == '.' ? -1
+                                                  : readlinkat(fd, entry->d_name, target, sizeof(target) - 1);
+                PciDevice *device;
+
+                if (n <= 5 || memcmp(target, "/dev/", 5) != 0)
+                        continue;
+                target[n] = '\0';
+                device = nodes_find(nodes, target);
+                if (device)
+                        found_open(proc, pid, device, target);
+        }
+        closedir(folder);
+}
+
+static void look_at_processes(int root, const Nodes *nodes) {
+        int fd = host_root_open_file(root, "/proc", O_RDONLY | O_DIRECTORY);
+        DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+
+        if (!folder) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        while ((entry = readdir(folder)))
+                if (*entry->d_name >= '1' && *entry->d_name <= '9')
+                        look_at_process(fd, entry->d_name, nodes);
+        closedir(folder);
+}
+
+/* ---- file systems ---- */
+
+static void look_at_mounts(int root, const Nodes *nodes) {
+        cleanup_free char *mounts = host_root_read(root, "/proc/self/mountinfo", TEXT_MAX * 16, NULL);
+        cleanup_free char *swaps = host_root_read(root, "/proc/swaps", TEXT_MAX, NULL);
+        char *rest = mounts, *line;
+
+        while (rest && (line = strsep(&rest, "\n"))) {
+                char device[32], where[512];
+                PciDevice *found;
+
+                if (sscanf(line, "%*s %*s %31s %*s %511s", device, where) == 2 &&
+                    (found = nodes_find(nodes, device)))
+                        add_user(found, 0, "mount", where, NULL);
+        }
+        rest = swaps;
+        while (rest && (line = strsep(&rest, "\n"))) {
+                PciDevice *found;
+
+                line[strcspn(line, " \t")] = '\0';
+                found = nodes_find(nodes, line);
+                if (found)
+                        add_user(found, 0, "swap", line, NULL);
+        }
+}
+
+void pci_find_users(int root, PciDevice *devices, size_t count) {
+        cleanup(nodes_done) Nodes nodes = { 0 };
+
+        for (size_t i = 0; i < count; i++)
+                if (devices[i].driver && !pci_is_bridge(&devices[i]))
+                        collect_nodes(root, &devices[i], &nodes);
+        if (nodes.count == 0)
+                return;
+        look_at_processes(root, &nodes);
+        look_at_mounts(root, &nodes);
+}
