@@ -67,6 +67,9 @@ static int create(Member *member, const CreateRequest *request, uint32_t seq, Er
 
         if (!session->test && !pod) {
                 r = set_clock(request->realtime, err);
+                if (r >= 0 && request->hostname &&
+                    sethostname(request->hostname, strlen(request->hostname)) < 0)
+                        r = error_errno(err, "host name");
                 if (r >= 0)
                         r = share_mount(request->share_type, err);
                 if (r < 0)

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -255,11 +256,27 @@ static int open_stdio(Session *session, Error *err) {
         return stdio_new(&spec, &session->stdio, err);
 }
 
+/* What nobody knew before: the time, and the host's name (our uts namespace is a copy of the host's). */
+static void complete_request(const Session *session, Json *request) {
+        uint32_t rows = 0, cols = 0;
+        struct utsname names;
+        struct timespec now;
+
+        stdio_window_size(session->stdio, &rows, &cols);
+        clock_gettime(CLOCK_REALTIME, &now);
+        json_set(request, "realtime",
+                 json_new_uint64((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec));
+        if (uname(&names) == 0)
+                json_set(request, "hostname", json_new_string(names.nodename));
+        if (rows && cols) {
+                json_set(request, "rows", json_new_uint64(rows));
+                json_set(request, "cols", json_new_uint64(cols));
+        }
+}
+
 static void create_when_ready(Session *session) {
         cleanup_error Error error = { 0 };
         cleanup_free char *text = NULL;
-        uint32_t rows = 0, cols = 0;
-        struct timespec now;
 
         if (!session->hello || !session->hooks_done || session->state != SESSION_BOOTING)
                 return;
@@ -268,14 +285,7 @@ static void create_when_ready(Session *session) {
                 session_fail(session, error.message);
                 return;
         }
-        stdio_window_size(session->stdio, &rows, &cols);
-        clock_gettime(CLOCK_REALTIME, &now);
-        json_set(session->plan->guest, "realtime",
-                 json_new_uint64((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec));
-        if (rows && cols) {
-                json_set(session->plan->guest, "rows", json_new_uint64(rows));
-                json_set(session->plan->guest, "cols", json_new_uint64(cols));
-        }
+        complete_request(session, session->plan->guest);
         text = json_tree_to_text(session->plan->guest, false);
         requests_send(session->requests, session->agent, FRAME_CREATE, text, strlen(text), on_create_answer,
                       session, 0);

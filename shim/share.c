@@ -140,6 +140,8 @@ static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
                 return r;
         if (bind_source(share, source, link, target, err) < 0)
                 return error_prefix(err, "sharing %s with the guest", share->source);
+        if (share->closed && mount(NULL, target, NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+                return error_errno(err, "sharing %s with the guest: making it private", share->source);
         if (share->read_only && mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
                 return error_errno(err, "sharing %s with the guest: read-only remount", share->source);
         return 0;

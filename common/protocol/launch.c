@@ -7,6 +7,7 @@ static const JsonField launch_share_fields[] = {
         { JSON_FIELD(LaunchShare, destination, "destination", JSON_KIND_STRING) },
         { JSON_FIELD(LaunchShare, recursive, "recursive", JSON_KIND_BOOL) },
         { JSON_FIELD(LaunchShare, read_only, "readOnly", JSON_KIND_BOOL) },
+        { JSON_FIELD(LaunchShare, closed, "closed", JSON_KIND_BOOL) },
         { JSON_ARRAY_FIELD(LaunchShare, uid_mappings, "uidMappings", oci_id_mapping_fields) },
         { JSON_ARRAY_FIELD(LaunchShare, gid_mappings, "gidMappings", oci_id_mapping_fields) },
         { JSON_FIELD(LaunchShare, map_recursive, "mapRecursive", JSON_KIND_BOOL) },

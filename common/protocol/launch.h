@@ -58,6 +58,7 @@ typedef struct LaunchShare {
         char *destination; /* where the container has it; NULL: in none of its shared folders */
         bool recursive;    /* with the mounts below it */
         bool read_only;    /* the host enforces it too */
+        bool closed;       /* what the host mounts below it later does not show */
         OciIdMapping *uid_mappings, *gid_mappings; /* of an idmapped mount */
         size_t n_uid_mappings, n_gid_mappings;
         bool map_recursive; /* the mounts below it are mapped too */
@@ -83,8 +84,8 @@ typedef struct LaunchPlan {
         char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm") */
         LaunchShare *shares;
         size_t n_shares;
-        Json *guest;   /* CreateRequest for the agent, without what only the shim knows (realtime, size) */
-        bool terminal; /* SHIM_FD_CONSOLE is the container's terminal */
+        Json *guest; /* CreateRequest for the agent, without what the shim adds (realtime, hostname, size) */
+        bool terminal;     /* SHIM_FD_CONSOLE is the container's terminal */
         bool remove_state; /* foreground run: the state folder and cgroups go with the shim if its boss dies */
         char **cgroups;    /* absolute cgroup folders made for the container (removed in that case) */
         uint32_t network_cards; /* each with a tap */

@@ -41,6 +41,7 @@ typedef struct CreateRequest {
         Json *config; /* OCI config.json rewritten for the guest: paths below GUEST_SHARE, host parts removed */
         char *share_type;    /* "virtiofs" or "9p" */
         uint64_t realtime;   /* host's CLOCK_REALTIME, nanoseconds */
+        char *hostname;      /* the host's: what shows where no uts namespace has another; may be absent */
         uint32_t rows, cols; /* of the terminal; 0: unknown */
         char *id, *bundle;   /* for the state that startContainer hooks read; may be absent */
 } CreateRequest;

@@ -213,6 +213,12 @@ static bool is_in_guest_mount(const Work *w, const char *destination) {
         return false;
 }
 
+/* Without a word about it, it is a slave of the host's, as with runc. */
+static bool is_private(const OciMount *m) {
+        return has_option(m, "private") || has_option(m, "rprivate") || has_option(m, "unbindable") ||
+               has_option(m, "runbindable");
+}
+
 static int add_share(Work *w, char *source, Error *err) {
         LaunchPlan *launch = &w->p->plan->launch;
         size_t n = launch->n_shares - 1; /* the first is the root */
@@ -227,6 +233,7 @@ static int add_share(Work *w, char *source, Error *err) {
                 .destination = hidden ? NULL : TAKE_PTR(destination),
                 .recursive = is_recursive(w->mount),
                 .read_only = is_read_only(w->mount),
+                .closed = is_private(w->mount),
         };
         json_set(w->guest, "source", json_new_string(inside));
         json_set(w->guest, "options", guest_options(w->mount, false));

@@ -103,6 +103,12 @@ setup_file() {
         assert_equal "$(printf '%s\n' "${lines[@]}" | grep -c '^start ')" 3
         assert_equal "$(printf '%s\n' "${lines[@]}" | grep -c '^die 9')" 3
         must docker rm one
+        # always, until somebody stops it
+        docker_detached two --restart always "$ENGINE_IMAGE" sh -c 'echo run; sleep 0.3'
+        sleep_until 30 eval '[ "$(docker logs two | grep -c run)" -ge 3 ]'
+        must docker stop -t 1 two
+        assert_equal "$(inspect two '{{.State.Status}}')" exited
+        must docker rm two
         assert_clean
 }
 
@@ -128,15 +134,15 @@ setup_file() {
         assert_clean
 }
 
-@test "exec: twenty at once; one that is killed; all end with the container" {
+@test "exec: fifty at once; one that is killed; all end with the container" {
         local i pids=() result
 
         docker_detached one "$ENGINE_IMAGE" sleep 300
-        for i in $(seq 20); do
+        for i in $(seq 50); do
                 docker exec one sh -c "echo $i; exit $i" >"$T/out$i" 2>&1 </dev/null &
                 pids[i]=$!
         done
-        for i in $(seq 20); do
+        for i in $(seq 50); do
                 result=0
                 wait "${pids[i]}" || result=$?
                 assert_equal "$result $(cat "$T/out$i")" "$i $i"

@@ -135,6 +135,34 @@ setup_file() {
         assert_clean
 }
 
+@test "--cpuset-cpus: as many processors in the guest, those of the host for the machine" {
+        local folder
+
+        docker_detached one --cpuset-cpus 1 "$ENGINE_IMAGE" sleep 300
+        assert_equal "$(docker exec one nproc)" 1
+        folder=$(sed -n 's/^[0-9]*:cpuset://p' "/proc/$(inspect one '{{.State.Pid}}')/cgroup")
+        assert_equal "$(cat "/sys/fs/cgroup/cpuset$folder/cpuset.cpus")" 1
+        assert_equal "$(awk '/^Cpus_allowed_list/ { print $2 }' "/proc/$(pids_of qemu-system)/status")" 1
+        must docker rm -f one
+        assert_clean
+}
+
+@test "propagation of volumes: what the host mounts later shows; what the guest mounts stays there" {
+        mkdir -p "$T/volume/below"
+        mount --bind "$T/volume" "$T/volume"
+        mount --make-shared "$T/volume"
+        docker_detached one -v "$T/volume:/slave:rslave" -v "$T/volume:/private" --cap-add SYS_ADMIN "$ENGINE_IMAGE" sleep 300
+        mount -t tmpfs none "$T/volume/below"
+        touch "$T/volume/below/late"
+        # attributes are cached for a second
+        sleep_until 5 docker exec one test -e /slave/below/late
+        must docker exec one ls /private/below
+        assert_output ''
+        must docker rm -f one
+        umount -R "$T/volume"
+        assert_clean
+}
+
 @test "seccomp profiles" {
         cat >profile.json <<'PROFILE'
 { "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": [ "mkdir", "mkdirat" ], "action": "SCMP_ACT_ERRNO", "errnoRet": 95 } ] }
@@ -168,6 +196,8 @@ PROFILE
         try docker_run --ipc container:other "$ENGINE_IMAGE" true
         assert_equal "$status" 125
         [[ $stderr = *'ipc'*'namespace'* ]] || fail "$stderr"
+        same_as_runc --uts host "$ENGINE_IMAGE" hostname
+        assert_equal "$output" "$(hostname)"
         try docker_run --pid host "$ENGINE_IMAGE" ps
         assert_equal "$status" 0
         assert_line --partial kthreadd
