@@ -83,6 +83,10 @@ int cgroup_fd(const Cgroup *cgroup) {
         return cgroup->fd;
 }
 
+int cgroup_root_fd(const Cgroup *cgroup) {
+        return cgroup->root;
+}
+
 /* "0::/carrel/init.scope" */
 static int open_cgroup_of(const Cgroup *cgroup, pid_t pid, Error *err) {
         cleanup_free char *file = xasprintf("/proc/%d/cgroup", (int)pid);

@@ -30,6 +30,8 @@ DEFINE_CLEANUP(Cgroup *, cgroup_free);
 const char *cgroup_path(const Cgroup *cgroup);
 /* Its folder, for CLONE_INTO_CGROUP; owned by CGROUP. */
 int cgroup_fd(const Cgroup *cgroup);
+/* The folder that it is in, with those of all containers; owned by CGROUP. */
+int cgroup_root_fd(const Cgroup *cgroup);
 /* A folder for CLONE_INTO_CGROUP of one more process (exec): the cgroup itself, or, when the container has
  * made cgroups of its own so that no process can be in it, the one that its process INIT is in. To be
  * closed. */

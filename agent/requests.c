@@ -113,9 +113,10 @@ static int start_container(Member *member, uint32_t seq, Error *err) {
         return 0;
 }
 
+/* For all containers of a pod: they have one network, and one resolv.conf. */
 static int set_dns(const Member *member, bool dns, Error *err) {
         if (dns)
-                return dns_start(member->session->dns, cgroup_fd(member->container->cgroup), err);
+                return dns_start(member->session->dns, cgroup_root_fd(member->container->cgroup), err);
         dns_stop(member->session->dns);
         return 0;
 }

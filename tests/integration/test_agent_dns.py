@@ -291,9 +291,9 @@ class Reach(DnsTest):
         self.assertEqual(self.call_inside(look), (b"y", ("127.0.0.11", 5353)))
         self.assertEqual(self.agent.queries, [])
 
-    def test_others_are_left_alone(self):
-        with self.assertRaises(ConnectionRefusedError):
-            self.call_inside(connect, cgroup="agent")
+    def test_beside_the_container(self):
+        """As the further containers of a pod are."""
+        self.assertEqual(self.call_inside(ask, b"x", SERVER, cgroup="agent"), (b"answer to x", SERVER))
 
     def test_a_container_in_the_container_is_left_alone(self):
         def look():
