@@ -10,7 +10,7 @@
  */
 
 #include "agent/netlink.h"
-#include "common/protocol/network.h"
+#include "agent/network-wish.h"
 
 #define NETWORK_CARDS_KNOWN 256U /* numbers there can be */
 
@@ -19,6 +19,7 @@ typedef struct NetworkCard {
         char device[16];     /* "virtio3" that was taken from its driver; "": it was not */
         uint32_t configured; /* index of the link that has had what is said once; 0: none */
         bool no_ipv6;        /* this */
+        WishSettings settings;
 } NetworkCard;
 
 typedef struct NetworkCards {

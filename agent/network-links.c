@@ -163,6 +163,39 @@ static int set_ip6(const char *name, const char *setting, const char *value, Err
         return 0;
 }
 
+/* One of network_settings, for the link NAME or for "default"; owned by the caller. */
+static char *setting_path(size_t setting, const char *name) {
+        const char *slash = strchr(network_settings[setting], '/');
+
+        return xasprintf("/proc/sys/net/%.*s/conf/%s%s", (int)(slash - network_settings[setting]),
+                         network_settings[setting], name, slash);
+}
+
+/* Only what is not as it was wished for last: what the container says later counts. */
+static int apply_settings(const char *name, const WishSettings *before, const WishSettings *now, Error *err) {
+        for (size_t i = 0; i < NETWORK_SETTINGS; i++) {
+                bool was = before->given & 1U << i, is = now->given & 1U << i;
+                cleanup_free char *path = NULL, *text = NULL, *usual = NULL;
+                int r = 0;
+
+                if (was == is && (!is || before->values[i] == now->values[i]))
+                        continue;
+                path = setting_path(i, name);
+                if (is) {
+                        text = xasprintf("%d", now->values[i]);
+                } else {
+                        usual = setting_path(i, "default");
+                        r = file_read_line(AT_FDCWD, usual, &text, err);
+                }
+                if (r >= 0)
+                        r = file_write(AT_FDCWD, path, text, err);
+                if (r < 0 && err->code != ENOENT) /* the kernel speaks no IPv6 */
+                        return r;
+                error_clear(err);
+        }
+        return 0;
+}
+
 static int set_mac(Netlink *netlink, NetworkLink *link, const WishInterface *interface, Error *err) {
         if (memcmp(link->mac, interface->mac, MAC_SIZE) == 0)
                 return 0;
@@ -187,9 +220,14 @@ static int apply_interface(Netlink *netlink, NetworkCards *cards, NetworkLink *l
                 if (set_ip6(link->name, "disable_ipv6", interface->no_ipv6 ? "1" : "0", err) < 0 ||
                     set_ip6(link->name, "accept_dad", "0", err) < 0)
                         return -err->code;
+                if (card->configured != link->index)
+                        card->settings = (WishSettings){ 0 };
                 card->configured = link->index;
                 card->no_ipv6 = interface->no_ipv6;
         }
+        if (apply_settings(link->name, &card->settings, &interface->settings, err) < 0)
+                return -err->code;
+        card->settings = interface->settings;
         if (link->up != interface->up && netlink_set_up(netlink, link->index, interface->up, err) < 0)
                 return error_prefix(err, "setting it %s", interface->up ? "up" : "down");
         return 0;

@@ -133,6 +133,20 @@ static int check_distinct(const Wish *wish, const WishInterface *interface, Erro
         return 0;
 }
 
+static int read_setting(const char *name, const char *text, WishSettings *ret, Error *err) {
+        uint64_t value;
+
+        for (size_t i = 0; i < NETWORK_SETTINGS; i++)
+                if (streq(name, network_settings[i])) {
+                        if (!str_to_u64(text, 10, INT32_MAX, &value))
+                                return refuse(name, text, "is not a number", err);
+                        ret->given |= 1U << i;
+                        ret->values[i] = (int32_t)value;
+                        return 0;
+                }
+        return refuse("setting", name, "is not known", err);
+}
+
 static int read_interface(const NetworkInterface *from, WishInterface *ret, Error *err) {
         ret->card = from->card;
         ret->mtu = from->mtu;
@@ -146,6 +160,9 @@ static int read_interface(const NetworkInterface *from, WishInterface *ret, Erro
         if (from->n_addresses > NETWORK_ADDRESSES_MAX)
                 return error_set(err, E2BIG, "%zu addresses are more than %u", from->n_addresses,
                                  NETWORK_ADDRESSES_MAX);
+        for (size_t i = 0; i < from->settings.count; i++)
+                if (read_setting(from->settings.keys[i], from->settings.values[i], &ret->settings, err) < 0)
+                        return -err->code;
         return read_mac(from->mac, ret->mac, err);
 }
 

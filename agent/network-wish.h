@@ -16,12 +16,20 @@
 /* NetworkItem.link in a wish: 0, none; this, lo; else 1 + the interface's place. */
 #define WISH_LOOPBACK UINT32_MAX
 
+/* Of network_settings. */
+typedef struct WishSettings {
+        uint32_t given; /* bits */
+        int32_t values[NETWORK_SETTINGS];
+} WishSettings;
+_Static_assert(NETWORK_SETTINGS <= 32, "one bit each");
+
 typedef struct WishInterface {
         uint32_t card;
         char name[IFNAMSIZ];
         uint8_t mac[MAC_SIZE];
         uint32_t mtu; /* 0: as it is */
         bool up, no_ipv6;
+        WishSettings settings;
 } WishInterface;
 
 typedef struct Wish {

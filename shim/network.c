@@ -25,6 +25,7 @@
 #include "common/base/str.h"
 #include "common/protocol/network.h"
 #include "shim/redirect.h"
+#include "shim/settings.h"
 #include "shim/snapshot.h"
 #include "shim/tap.h"
 
@@ -89,7 +90,7 @@ int network_new(Loop *loop, const LaunchPlan *plan, Network **ret, Error *err) {
                 return error_prefix(err, "network");
         n->n_cards = plan->network_cards;
         for (uint32_t i = 0; i < n->n_cards; i++) {
-                cleanup_free char *name = xasprintf(TAP_NAME, i);
+                cleanup_free char *name = xasprintf(NETWORK_TAP_NAME, i);
 
                 silence_ipv6(name);
                 n->cards[i].tap = n->taps[i];
@@ -225,6 +226,7 @@ int network_apply(Network *network, const char **ret_config, Error *err) {
                 log_warning(
                         "network: interface %s does not carry Ethernet frames; the container does without",
                         *name);
+        settings_read(&s->config);
         s->config.dns = asks_docker(network);
         if (s->config.dns && !network->plan->network_joined)
                 set_ports_aside();

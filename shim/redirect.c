@@ -8,9 +8,9 @@
  * namespace's own network stack then sees nothing that arrives; its addresses stay where engines look for them.
  *
  * One program may need that stack: Docker's name server listens on 127.0.0.11 here and asks other servers through this
- * very interface. So with PASS_DNS two more filters come first: ARP goes both ways (the guest and the namespace have the
- * same address and hardware address, so two equal answers do no harm), and answers of name servers to the range of
- * ports that is set aside for this namespace go up instead of across.
+ * very interface. So with PASS_DNS more filters come first: ARP goes both ways (the guest and the namespace have the
+ * same address and hardware address, so two equal answers do no harm), and so do IPv6's answers about neighbours; answers
+ * of name servers to the range of ports that is set aside for this namespace go up instead of across.
  */
 #include "shim/redirect.h"
 
@@ -20,17 +20,19 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <netinet/icmp6.h>
 #include <netlink/attr.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PRIORITY_ARP 1U
-#define PRIORITY_DNS 2U
-#define PRIORITY_ALL 10U
+#include "common/protocol/network.h"
 
-/* Byte offsets into IPv4, for headers without options (u32 finds longer ones by "nexthdr", which few senders of DNS use). */
+/* Byte offsets into IPv4, for headers without options (u32 finds longer ones by "nexthdr", which few senders of DNS use),
+ * and IPv6 without extension headers. */
 #define IPV4_PROTOCOL_WORD 8
-#define IPV4_PORTS_WORD    20
+#define IPV4_DATA_WORD     20
+#define IPV6_PROTOCOL_WORD 4
+#define IPV6_DATA_WORD     40
 
 typedef struct Filter {
         uint32_t priority;
@@ -135,7 +137,7 @@ int redirect_part(Netlink *netlink, uint32_t interface, Error *err) {
 }
 
 static int splice(Netlink *netlink, uint32_t from, uint32_t to, const char *name, Error *err) {
-        Filter all = { .priority = PRIORITY_ALL, .protocol = ETH_P_ALL, .target = to };
+        Filter all = { .priority = NETWORK_FILTER_PRIORITY, .protocol = ETH_P_ALL, .target = to };
 
         if (redirect_part(netlink, from, err) < 0 || add_qdisc(netlink, from, name, err) < 0)
                 return -err->code;
@@ -143,22 +145,39 @@ static int splice(Netlink *netlink, uint32_t from, uint32_t to, const char *name
 }
 
 static int pass_dns_up(Netlink *netlink, uint32_t interface, uint32_t tap, const char *name, Error *err) {
-        static const uint32_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
-        Filter arp = { .priority = PRIORITY_ARP, .protocol = ETH_P_ARP, .target = tap, .copy = true };
+        static const uint32_t ports = 53U << 16 | REDIRECT_LOCAL_PORTS_BASE,
+                              ports_mask = 0xffff0000 | REDIRECT_LOCAL_PORTS_BASE;
+        const Filter filters[] = {
+                { .protocol = ETH_P_ARP, .target = tap, .copy = true },
+                { .protocol = ETH_P_IP,
+                  .keys = { { IPPROTO_UDP << 16, 0xff0000, IPV4_PROTOCOL_WORD },
+                            { ports, ports_mask, IPV4_DATA_WORD } },
+                  .n_keys = 2 },
+                { .protocol = ETH_P_IP,
+                  .keys = { { IPPROTO_TCP << 16, 0xff0000, IPV4_PROTOCOL_WORD },
+                            { ports, ports_mask, IPV4_DATA_WORD } },
+                  .n_keys = 2 },
+                { .protocol = ETH_P_IPV6,
+                  .keys = { { IPPROTO_ICMPV6 << 8, 0xff00, IPV6_PROTOCOL_WORD },
+                            { (uint32_t)ND_NEIGHBOR_ADVERT << 24, 0xff000000, IPV6_DATA_WORD } },
+                  .n_keys = 2,
+                  .target = tap,
+                  .copy = true },
+                { .protocol = ETH_P_IPV6,
+                  .keys = { { IPPROTO_UDP << 8, 0xff00, IPV6_PROTOCOL_WORD },
+                            { ports, ports_mask, IPV6_DATA_WORD } },
+                  .n_keys = 2 },
+                { .protocol = ETH_P_IPV6,
+                  .keys = { { IPPROTO_TCP << 8, 0xff00, IPV6_PROTOCOL_WORD },
+                            { ports, ports_mask, IPV6_DATA_WORD } },
+                  .n_keys = 2 },
+        };
 
-        if (add_filter(netlink, interface, &arp, name, err) < 0)
-                return -err->code;
-        for (uint32_t i = 0; i < 2; i++) {
-                Filter dns = {
-                        .priority = PRIORITY_DNS + i,
-                        .protocol = ETH_P_IP,
-                        .keys = { { protocols[i] << 16, 0xff0000, IPV4_PROTOCOL_WORD },
-                                  { 53U << 16 | REDIRECT_LOCAL_PORTS_BASE,
-                                    0xffff0000 | REDIRECT_LOCAL_PORTS_BASE, IPV4_PORTS_WORD } },
-                        .n_keys = 2,
-                };
+        for (uint32_t i = 0; i < ELEMENTS_OF(filters); i++) {
+                Filter filter = filters[i];
 
-                if (add_filter(netlink, interface, &dns, name, err) < 0)
+                filter.priority = i + 1; /* one has one protocol */
+                if (add_filter(netlink, interface, &filter, name, err) < 0)
                         return -err->code;
         }
         return 0;

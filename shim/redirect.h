@@ -7,8 +7,8 @@
 
 #include "shim/netlink.h"
 
-/* PASS_DNS: what Docker's name server in this namespace needs of INTERFACE still reaches the namespace: ARP, and answers
- * from port 53 to REDIRECT_LOCAL_PORTS. NAME is for messages. What was spliced before is replaced. */
+/* PASS_DNS: what Docker's name server in this namespace needs of INTERFACE still reaches the namespace: ARP, IPv6's
+ * neighbours, and answers from port 53 to REDIRECT_LOCAL_PORTS. NAME is for messages. What was spliced before is replaced. */
 int redirect_join(Netlink *netlink, uint32_t interface, uint32_t tap, bool pass_dns, const char *name,
                   Error *err);
 

@@ -11,6 +11,7 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
+#include "common/protocol/network.h"
 
 #define TUN "/dev/net/tun"
 
@@ -21,7 +22,7 @@ static int open_tap(uint8_t number, uint32_t *ret_index, Error *err) {
 
         if (fd < 0)
                 return error_errno(err, TUN);
-        snprintf(request.ifr_name, sizeof(request.ifr_name), TAP_NAME, number);
+        snprintf(request.ifr_name, sizeof(request.ifr_name), NETWORK_TAP_NAME, number);
         if (ioctl(fd, TUNSETIFF, &request) < 0)
                 return errno == EBUSY ? error_set(err, EBUSY,
                                                   "tap %s: there is one already: another container of carrel "

@@ -7,8 +7,6 @@
 
 #include "common/base/error.h"
 
-#define TAP_NAME "carrel%u"
-
 /* Makes COUNT taps, each going when its descriptor and QEMU's copy are closed. FDS has room for them; the caller closes
  * them. On failure none is left. INDEXES (interface numbers, rtnetlink(7)) has room for as many. */
 int taps_open(uint32_t count, int *fds, uint32_t *indexes, Error *err);

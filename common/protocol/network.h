@@ -17,8 +17,18 @@
 #define NETWORK_CARDS_MAX  8U
 #define NETWORK_ROUTES_MAX 4096U
 
+/* What the shim adds to a namespace: taps, and on each interface an ingress qdisc with filters; the u32 filter of this
+ * priority and of all protocols is there as long as an interface is spliced. */
+#define NETWORK_TAP_NAME        "carrel%u"
+#define NETWORK_FILTER_PRIORITY 10U
+
 /* Docker's DNS server inside a container's network namespace. */
 #define NETWORK_DNS_ADDRESS "127.0.0.11"
+
+/* Settings of an interface that engines make in its namespace: names below /proc/sys/net with conf/INTERFACE/ left out,
+ * "ipv4/arp_notify". Their values are not negative. disable_ipv6 is NetworkInterface.no_ipv6. */
+#define NETWORK_SETTINGS 29U
+extern const char *const network_settings[NETWORK_SETTINGS];
 
 typedef struct NetworkAddress {
         char *address; /* "10.0.0.2", "fd00::2" */
@@ -35,7 +45,8 @@ typedef struct NetworkInterface {
         char *mac;     /* "02:42:ac:11:00:02" */
         uint32_t mtu;
         bool up;
-        bool no_ipv6; /* net.ipv6.conf.NAME.disable_ipv6 */
+        bool no_ipv6;    /* net.ipv6.conf.NAME.disable_ipv6 */
+        StrMap settings; /* of network_settings, those that are not as in the namespace's default */
         NetworkAddress *addresses;
         size_t n_addresses;
 } NetworkInterface;

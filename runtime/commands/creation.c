@@ -33,6 +33,7 @@
 #include "runtime/host/engine.h"
 #include "runtime/host/facts.h"
 #include "runtime/host/kernel-image.h"
+#include "runtime/host/netns.h"
 #include "runtime/host/scope.h"
 #include "runtime/plan/sizing.h"
 #include "runtime/store/journal.h"
@@ -236,6 +237,14 @@ static int journal_share(const Creation *c, Error *err) {
         return journal_add(c->made.container->entry->dir, "share", entry, err);
 }
 
+/* What is left in a namespace of somebody else when the shim is killed. */
+static int journal_network(const Creation *c, Error *err) {
+        const OciNamespace *network = oci_namespace(c->bundle.spec->linux_, "network");
+        Json *note = c->plan->launch.network_joined && !c->pod ? netns_note(network->path) : NULL;
+
+        return note ? journal_add(c->made.container->entry->dir, "network", note, err) : 0;
+}
+
 static int start_scope(Creation *c, Error *err) {
         ScopeLimits limits = { .memory = c->plan->host_memory_bytes };
         char *units[] = { c->scope->unit, NULL };
@@ -252,6 +261,8 @@ static int make_cgroups(Creation *c, Error *err) {
                 r = journal_add_paths(c->made.container->entry->dir, "cgroup", c->cgroups, err);
         if (r >= 0 && c->pod)
                 r = journal_share(c, err);
+        if (r >= 0)
+                r = journal_network(c, err);
         if (r < 0)
                 return error_prefix(err, "state folder %s", c->state_dir);
         STRV_FOR_EACH (folder, c->cgroups)

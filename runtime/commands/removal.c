@@ -14,6 +14,7 @@
 #include "runtime/commands/pod.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/client.h"
+#include "runtime/host/netns.h"
 #include "runtime/host/scope.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
@@ -56,6 +57,7 @@ static const JournalKind journal_kinds[] = {
         { "cgroup", release_cgroup },
         { "scope", release_scope },
         { "share", release_share },
+        { "network", netns_release },
         {},
 };
 

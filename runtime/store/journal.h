@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The journal: what of a container outlives the shim (cgroups, later bound devices), written down before
+ * The journal: what of a container outlives the shim (cgroups, filters, later bound devices), written down before
  * it is made, so that whoever comes next can undo it, whatever was killed when. One JSON object a line; replayed from
  * the last to the first. The state folder needs no entry: it is what the journal lies in, and goes when all else has.
  */

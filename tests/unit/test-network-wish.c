@@ -43,21 +43,21 @@ static void test_wish(void **state) {
         const NetworkItem *items;
 
         (void)state;
-        assert_int_equal(read_text("{'interfaces':[{'card':3,'name':'eth0.1','mac':'02:42:0A:00:00:fe','mtu':"
-                                   "1400,'up':true,"
-                                   "'addresses':[{'address':'10.0.0.2','prefix':24,'broadcast':'10.0.0.255','"
-                                   "peer':'10.0.0.2'},"
-                                   "{'address':'fd00::2','prefix':64,'scope':253,'flags':130}]},"
-                                   "{'card':0,'name':'x'," CARD ",'noIpv6':true}],"
-                                   "'routes':[{'destination':'0.0.0.0/"
-                                   "0','gateway':'10.0.0.1','interface':'eth0.1','flags':4},"
-                                   "{'destination':'fd01::/16','interface':'x','scope':253},"
-                                   "{'destination':'10.2.0.0/16','type':7,'interface':'lo'},"
-                                   "{'destination':'127.1.0.0/16','interface':'lo','type':1,'protocol':4}],"
-                                   "'neighbours':[{'interface':'x','address':'fd00::1'," CARD
-                                   "}],'dns':true}",
-                                   &wish, &error),
-                         0);
+        assert_int_equal(
+                read_text("{'interfaces':[{'card':3,'name':'eth0.1','mac':'02:42:0A:00:00:fe','mtu':"
+                          "1400,'up':true,"
+                          "'addresses':[{'address':'10.0.0.2','prefix':24,'broadcast':'10.0.0.255','"
+                          "peer':'10.0.0.2'},"
+                          "{'address':'fd00::2','prefix':64,'scope':253,'flags':130}]},"
+                          "{'card':0,'name':'x'," CARD ",'noIpv6':true,'settings':{'ipv4/arp_notify':'1'}}],"
+                          "'routes':[{'destination':'0.0.0.0/"
+                          "0','gateway':'10.0.0.1','interface':'eth0.1','flags':4},"
+                          "{'destination':'fd01::/16','interface':'x','scope':253},"
+                          "{'destination':'10.2.0.0/16','type':7,'interface':'lo'},"
+                          "{'destination':'127.1.0.0/16','interface':'lo','type':1,'protocol':4}],"
+                          "'neighbours':[{'interface':'x','address':'fd00::1'," CARD "}],'dns':true}",
+                          &wish, &error),
+                0);
         items = wish->items.items;
         assert_true(wish->dns);
         assert_int_equal(wish->n_interfaces, 2);
@@ -67,6 +67,12 @@ static void test_wish(void **state) {
         assert_true(wish->interfaces[0].up && !wish->interfaces[0].no_ipv6);
         assert_string_equal(wish->interfaces[1].name, "x");
         assert_true(wish->interfaces[1].no_ipv6);
+        assert_int_equal(wish->interfaces[0].settings.given, 0);
+        for (size_t i = 0; i < NETWORK_SETTINGS; i++)
+                if (streq(network_settings[i], "ipv4/arp_notify")) {
+                        assert_int_equal(wish->interfaces[1].settings.given, 1U << i);
+                        assert_int_equal(wish->interfaces[1].settings.values[i], 1);
+                }
 
         /* those with a gateway behind those on the link */
         assert_int_equal(wish->items.n, 7);
@@ -146,6 +152,12 @@ static void test_refusals(void **state) {
                   "interface eth0: broadcast: IPv6 has none" },
                 { WITH("'addresses':[{'address':'10.0.0.2','prefix':8,'scope':256}]"),
                   "interface eth0: scope: 256 is more than 255" },
+                { WITH("'settings':{'ipv4/../../core':'1'}"),
+                  "interface eth0: setting: \"ipv4/../../core\" is not known" },
+                { WITH("'settings':{'ipv4/arp_notify':'-1'}"),
+                  "interface eth0: ipv4/arp_notify: \"-1\" is not a number" },
+                { WITH("'settings':{'ipv4/arp_notify':'2147483648'}"),
+                  "interface eth0: ipv4/arp_notify: \"2147483648\" is not a number" },
                 { "{'interfaces':[" ETH0 "," ETH0 "]}", "interface eth0: there are two of this name" },
                 { "{'interfaces':[" ETH0 ",{'name':'eth1'," CARD "}]}",
                   "interface eth1: card 0 is that of eth0" },

@@ -31,7 +31,7 @@ usual_network() {
         joined "$T/netns/one"
 }
 
-@test "addresses, hardware address, MTU, routes and neighbours are those outside" {
+@test "addresses, hardware address, MTU, settings, routes and neighbours are those outside" {
         namespace one
         link one peer0 eth0 mtu 1400
         ip addr add 10.9.0.1/24 dev peer0
@@ -45,17 +45,22 @@ usual_network() {
         inside one ip route add blackhole 203.0.113.0/24
         inside one ip -6 route add default via fd09::1
         inside one ip neigh add 10.9.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
+        inside one sh -c 'cd /proc/sys/net; echo 1 >ipv4/conf/eth0/arp_notify; echo 2 >ipv4/conf/eth0/arp_ignore; echo 0 >ipv6/conf/eth0/accept_ra'
         joined "$T/netns/one"
+        # what the container itself asks for counts more
+        edit '.linux.sysctl["net.ipv4.conf.eth0.arp_ignore"] = "1"'
         script 'cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu; ls /sys/class/net
+                (cd /proc/sys/net && echo $(cat ipv4/conf/eth0/arp_notify ipv4/conf/eth0/arp_ignore ipv6/conf/eth0/accept_ra ipv6/conf/default/accept_ra))
                 ip -o addr show dev eth0; ip route; ip -6 route; ip neigh
                 ping -c 1 -W 5 10.9.0.1 && ping -6 -c 1 -W 5 fd09::1'
         local mac
         mac=$(inside one ip -o link show eth0 | sed -e 's/.*link\/ether \([^ ]*\).*/\1/')
         run_carrel run "$CT"
-        assert_equal "$status" 0
+        [ "$status" -eq 0 ] || fail "$status: $output $stderr"
         assert_equal "${lines[0]}" "$mac"
         assert_equal "${lines[1]}" 1400
         assert_equal "${lines[2]} ${lines[3]}" "eth0 lo"
+        assert_equal "${lines[4]}" "1 1 0 1"
         assert_output --partial 'inet 10.9.0.2/24 brd 10.9.0.255 scope global eth0'
         assert_output --partial 'inet 10.77.0.1/32'
         assert_output --partial 'inet6 fd09::2/64 scope global'
@@ -176,5 +181,60 @@ usual_network() {
         assert_output --partial end
         carrel delete "$CT"
         ip link del peer0 2>/dev/null || true
+        assert_clean
+}
+
+@test "Docker's name server asks others by IPv6, and is asked by further containers of a pod" {
+        printf 'nameserver 127.0.0.11\n' >"$T/resolv.conf"
+        # shellcheck disable=SC2016
+        edit '.mounts += [{destination: "/etc/resolv.conf", type: "bind", source: $file, options: ["bind"]}]' --arg file "$T/resolv.conf"
+        args sleep 100
+        carrel_detached create "$CT"
+        local pid far near
+        pid=$(carrel state "$CT" | jq .pid)
+        ip link add peer0 type veth peer name eth0 netns "$pid"
+        ip -6 addr add fd09::1/64 dev peer0 nodad
+        ip link set peer0 up
+        nsenter -t "$pid" -n ip -6 addr add fd09::2/64 dev eth0 nodad
+        nsenter -t "$pid" -n ip link set eth0 up
+        nsenter -t "$pid" -n ip link set lo up
+        "$TESTS/lib/dns-stub" fd09::1 2001:db8::53 >"$T/far.out" &
+        far=$!
+        nsenter -t "$pid" -n "$TESTS/lib/dns-stub" 127.0.0.11 10.9.0.77 fd09::1 >"$T/near.out" &
+        near=$!
+        until grep -q ready "$T/near.out" && grep -q ready "$T/far.out"; do sleep 0.05; done
+        carrel start "$CT"
+        # shellcheck disable=SC2016
+        edit '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/proc/$pid/ns/net"
+        script 'nslookup web.local; nslookup there.far; ping -6 -c 1 -W 5 fd09::1'
+        run_carrel run "$CT-member"
+        kill "$far" "$near"
+        assert_equal "$status" 0
+        assert_output --regexp 'web.local.*10.9.0.77'
+        assert_output --regexp 'there.far.*2001:db8::53'
+        carrel delete --force "$CT"
+        ip link del peer0 2>/dev/null || true
+        assert_clean
+}
+
+@test "a shim that is killed: what it left in a namespace of somebody else goes with delete" {
+        usual_network
+        args sleep 100
+        carrel_detached run --detach "$CT"
+        inside one sh -c 'tc qdisc show dev eth0 | grep -q ingress'
+        kill -KILL "$(carrel state "$CT" | jq .pid)"
+        wait_status "$CT" stopped
+        carrel delete "$CT"
+        run inside one tc qdisc show dev eth0
+        refute_output --partial ingress
+        # the next one there has a network
+        inside one timeout 10 "$TESTS/lib/tcp" receive 7009 "$T/got" &
+        local receiver=$!
+        echo text >"$T/text"
+        timeout 10 "$TESTS/lib/tcp" send 10.9.0.2 7009 "$T/text"
+        wait "$receiver"
+        assert_equal "$(<"$T/got")" text
+        ip link del peer0
+        release one
         assert_clean
 }
