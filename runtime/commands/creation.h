@@ -58,6 +58,7 @@ typedef struct Bundle {
         OciSpec *spec;
         char *rootfs;          /* absolute */
         RuntimeConfig *config; /* with the bundle's annotations applied */
+        GpuRequest gpu;        /* devices it asks for */
 } Bundle;
 
 /* PATH NULL: the current folder. CONFIG_FILE NULL: the system's configuration. */

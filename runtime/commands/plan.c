@@ -40,8 +40,11 @@ static int run(const CommandCall *call, Error *err) {
         if (r >= 0)
                 r = given->facts ? host_facts_read_file(given->facts, &facts, err)
                                  : host_facts_gather(bundle.config, &facts, err);
+        if (r >= 0 && !given->facts && bundle.gpu.n_wishes > 0)
+                r = host_facts_gather_gpu(facts, err);
         if (r < 0)
                 return r;
+        request.gpu = &bundle.gpu;
         request.bundle = bundle.path;
         request.shm_bytes = given->facts ? 0 : bundle_shm_bytes(&bundle);
         r = plan_make(bundle.spec, bundle.tree, bundle.config, facts, &request, &plan, err);

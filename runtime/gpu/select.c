@@ -17,7 +17,8 @@
 
 #include "common/base/mem.h"
 
-#define NODES_MAX 64
+#define NODES_MAX   64
+#define REASONS_MAX 3U /* devices of which a message says why they are not free */
 
 typedef struct Selection {
         const GpuFacts *facts;
@@ -126,7 +127,12 @@ static int choose_named(Selection *s, const GpuWish *wish, Error *err) {
 
 /* ---- any that is free ---- */
 
-static bool is_free(const Selection *s, const PciDevice *d, StrBuf *why) {
+typedef struct Reasons {
+        StrBuf text;
+        size_t count;
+} Reasons;
+
+static bool is_free(const Selection *s, const PciDevice *d, Reasons *why) {
         cleanup_gpu_findings GpuFindings found = { 0 };
         const GpuFinding *blocker;
 
@@ -134,8 +140,8 @@ static bool is_free(const Selection *s, const PciDevice *d, StrBuf *why) {
                 return false;
         gpu_diagnose_device(s->facts, d, s->preference->needs, &found);
         blocker = gpu_findings_blocker(&found);
-        if (blocker && why->length < 1024)
-                strbuf_printf(why, "%s%s: %s", why->length > 0 ? "; " : "", d->address, blocker->text);
+        if (blocker && why->count++ < REASONS_MAX)
+                strbuf_printf(&why->text, "%s%s: %s", why->count > 1 ? "; " : "", d->address, blocker->text);
         return !blocker;
 }
 
@@ -165,21 +171,28 @@ static bool suits(const Selection *s, const GpuWish *wish, const PciDevice *d) {
         return is_candidate(s, d);
 }
 
-static int refuse_short(const GpuWish *wish, uint32_t wanted, size_t n_free, const StrBuf *why, Error *err) {
+static int refuse_short(const GpuWish *wish, uint32_t wanted, size_t n_free, Reasons *why, Error *err) {
         cleanup_free char *what =
                 wish->kind == GPU_WISH_MODEL
                         ? xasprintf("device %04" PRIx32 ":%04" PRIx32, wish->vendor, wish->device)
                         : xasprintf("%" PRIu32 " GPU%s", wanted, wanted > 1 ? "s" : "");
 
-        if (!why->data)
+        if (why->count == 0)
                 return error_set(err, ENODEV, "%s: %s: the host has %zu (carrel gpu list)", wish->source,
                                  what, n_free);
-        return error_set(err, EBUSY, "%s: %s: %zu can be had (%s)", wish->source, what, n_free, why->data);
+        if (why->count > REASONS_MAX)
+                strbuf_printf(&why->text, "; and %zu more", why->count - REASONS_MAX);
+        return error_set(err, EBUSY, "%s: %s: %zu can be had (%s)", wish->source, what, n_free,
+                         why->text.data);
+}
+
+static void reasons_done(Reasons *reasons) {
+        strbuf_done(&reasons->text);
 }
 
 static int choose_free(Selection *s, const GpuWish *wish, Error *err) {
         cleanup_free const PciDevice **candidates = xnew(const PciDevice *, s->facts->n_devices + 1);
-        cleanup_strbuf StrBuf why = { 0 };
+        cleanup(reasons_done) Reasons why = { 0 };
         uint32_t wanted = wish->kind == GPU_WISH_COUNT ? wish->number : 1;
         size_t n = 0;
         int32_t node;

@@ -17,6 +17,7 @@
 #include "runtime/host/accelerator.h"
 #include "runtime/host/clock.h"
 #include "runtime/host/descriptors.h"
+#include "runtime/host/gpu-facts.h"
 #include "runtime/host/host-root.h"
 #include "runtime/host/qemu-user.h"
 
@@ -243,6 +244,16 @@ int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) 
         return 0;
 }
 
+int host_facts_gather_gpu(HostFacts *facts, Error *err) {
+        cleanup_close int root = host_root_open("/", err);
+
+        if (root < 0)
+                return -err->code;
+        gpu_facts_free(facts->gpu);
+        facts->gpu = gpu_facts_collect(root);
+        return 0;
+}
+
 int host_facts_read_file(const char *path, HostFacts **ret, Error *err) {
         cleanup(host_facts_freep) HostFacts *f = xnew(HostFacts, 1);
         cleanup_free char *text = NULL;
@@ -252,6 +263,8 @@ int host_facts_read_file(const char *path, HostFacts **ret, Error *err) {
                 return -err->code;
         if (json_read_text(text, length, NULL, host_facts_fields, f, err) < 0)
                 return error_prefix(err, "%s", path);
+        if (f->gpu && gpu_facts_complete(f->gpu, err) < 0)
+                return error_prefix(err, "%s: gpu", path);
         *ret = TAKE_PTR(f);
         return 0;
 }

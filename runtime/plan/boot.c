@@ -19,21 +19,22 @@
  * no_timer_check     Emulated timers work: under emulation 20 ms less. (On KVM the kernel skips the check itself.)
  * pci=lastbus=0      No search for buses that ACPI does not name: 16,000 of 18,000 device accesses of a boot less, each an
  *                    exit to QEMU under KVM. No gain under emulation.
- * swiotlb=noforce    Above 3 GiB the kernel keeps 64 MiB for devices that cannot reach all memory. Ours can: 65 MiB
- *                    less of guest and host memory, and 50 ms less.
  * dummy.numdummies=0 The driver is built in for programs that ask for such a link; none is there unasked.
  *
  * Measured without gain on 6.12: cryptomgr.notests, rcupdate.rcu_expedited=1, random.trust_cpu=on,
  * 8250.nr_uarts=1, lpj=N.
  */
-#define APPEND_ALWAYS                                                                                        \
-        "console=ttyS0 panic=-1 pci=lastbus=0 reboot=t no_timer_check swiotlb=noforce dummy.numdummies=0"
+#define APPEND_ALWAYS "console=ttyS0 panic=-1 pci=lastbus=0 reboot=t no_timer_check"
+/* Above 3 GiB the kernel keeps 64 MiB for devices that cannot reach all memory. Those of a plain machine can: 65 MiB
+ * less of guest and host memory, and 50 ms less. What is passed may have functions that cannot. */
+#define APPEND_PLAIN "swiotlb=noforce"
+#define APPEND_LAST  "dummy.numdummies=0"
 #define APPEND_QUIET "quiet"
 /* Under emulation the guest reads the host's time stamp counter, but has to find out its rate by timers that a busy
  * host serves late: one guest in four ran its clock at a multiple of real time, or gave the counter up. (KVM tells.) */
 #define APPEND_TSC "tsc_early_khz=%" PRIu32 " tsc=reliable"
 
-static void plan_accelerator(Planner *p) {
+void planner_accelerator(Planner *p) {
         const char *wanted = p->config->accelerator;
         const char *problem = p->facts->kvm_problem ? p->facts->kvm_problem : "/dev/kvm is not usable";
         VmPlan *vm = &p->plan->vm;
@@ -79,7 +80,9 @@ static int plan_share(Planner *p, Error *err) {
 }
 
 static int plan_firmware(Planner *p, Error *err) {
-        const char *wanted = p->config->firmware;
+        bool automatic = streq(p->config->firmware, "auto");
+        /* SeaBIOS copes badly with large BARs and option ROMs, and a direct boot places no BARs at all */
+        const char *wanted = automatic && p->plan->vm.n_devices > 0 ? "ovmf" : p->config->firmware;
         bool vmlinux = p->config->vmlinux || p->facts->vmlinux;
         bool vmlinuz = p->config->vmlinuz || p->facts->vmlinuz;
         bool direct = p->facts->qboot && (vmlinux || !vmlinuz);
@@ -138,6 +141,9 @@ static char *command_line(const Planner *p) {
         StrBuf b = { 0 };
 
         strbuf_puts(&b, APPEND_ALWAYS);
+        if (p->plan->vm.n_devices == 0)
+                strbuf_puts(&b, " " APPEND_PLAIN);
+        strbuf_puts(&b, " " APPEND_LAST);
         if (p->plan->vm.accelerator == ACCELERATOR_TCG && p->facts->tsc_khz > 0)
                 strbuf_printf(&b, " " APPEND_TSC, p->facts->tsc_khz);
         if (!p->request->debug)
@@ -152,7 +158,6 @@ int planner_machine(Planner *p, Error *err) {
         int r;
 
         vm->name = xstrdup(p->request->id);
-        plan_accelerator(p);
         r = plan_share(p, err);
         if (r >= 0)
                 r = plan_firmware(p, err);

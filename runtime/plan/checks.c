@@ -359,11 +359,6 @@ static void find_container_hooks(const OciSpec *spec, Report *r) {
                 found(r, "hooks.createContainer");
 }
 
-static void find_gpu(const OciSpec *spec, Report *r) {
-        if (str_map_get(&spec->annotations, ANNOTATION_PREFIX "gpu"))
-                found(r, "annotation " ANNOTATION_PREFIX "gpu");
-}
-
 /* A name that is ours and means nothing is a slip of the pen. */
 static void find_unknown_annotations(const OciSpec *spec, Report *r) {
         for (size_t i = 0; i < spec->annotations.count; i++) {
@@ -463,7 +458,6 @@ static const Check checks[] = {
           "the guest runs Linux; what is for other systems has no effect" },
         { "hooks.createContainer", VERDICT_NOTE, find_container_hooks,
           "it runs on the host, in the namespaces around the virtual machine" },
-        { "annotation io.carrel.gpu", VERDICT_REFUSE, find_gpu, "this version cannot pass a GPU yet" },
         { "annotations io.carrel.* of other names", VERDICT_WARN, find_unknown_annotations,
           "there is no such setting" },
         { "vm", VERDICT_WARN, find_vm,

@@ -29,6 +29,7 @@ const JsonField host_facts_fields[] = {
         { JSON_FIELD(HostFacts, initrd, "initrd", JSON_KIND_STRING) },
         { JSON_FIELD(HostFacts, qemu_uid, "qemuUid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
         { JSON_FIELD(HostFacts, qemu_gid, "qemuGid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
+        { JSON_OBJECT_PTR_FIELD(HostFacts, gpu, "gpu", gpu_facts_fields) },
         { JSON_FIELD(HostFacts, tun, "tun", JSON_KIND_BOOL) },
         { JSON_FIELD(HostFacts, cgroup_version, "cgroupVersion", JSON_KIND_UINT32),
           .flags = JSON_WRITE_ZERO },

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/json.h"
+#include "runtime/gpu/facts.h"
 
 /* One of QEMU's firmware descriptors (docs/interop/firmware.json in QEMU) that suits x86_64 q35 UEFI. */
 typedef struct FirmwareFact {
@@ -40,6 +41,7 @@ typedef struct HostFacts {
         char *vmlinuz; /* the same as bzImage, for firmware that loads it */
         char *initrd;
         uint32_t qemu_uid, qemu_gid; /* of the configured user; 0: root */
+        GpuFacts *gpu;               /* about devices that can be passed; NULL: not looked at */
         bool tun;                    /* /dev/net/tun is there */
         uint32_t cgroup_version;     /* 1 (also hybrid) or 2; 0: none mounted */
 } HostFacts;

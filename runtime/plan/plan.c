@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/plan/plan.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -65,6 +67,31 @@ static Json *create_request(const VmPlan *vm, const PlanRequest *request, Json *
         return guest;
 }
 
+/* What QEMU may open by path. */
+static void fill_devices(Planner *p) {
+        LaunchPlan *launch = &p->plan->launch;
+        const GpuChoice *gpu = &p->plan->gpu;
+
+        if (p->plan->vm.accelerator == ACCELERATOR_KVM) {
+                strv_append(&launch->qemu_devices, "/dev/kvm");
+                if (launch->qemu_uid != 0 && p->facts->kvm_gid != 0) {
+                        launch->qemu_groups = xnew(uint32_t, 1);
+                        launch->qemu_groups[0] = p->facts->kvm_gid;
+                        launch->n_qemu_groups = 1;
+                }
+        }
+        if (gpu->n_slots > 0)
+                strv_append(&launch->qemu_devices, "/dev/vfio/vfio");
+        for (size_t i = 0; i < gpu->n_slots; i++)
+                for (size_t j = 0; j < gpu->slots[i].n_functions; j++) {
+                        cleanup_free char *group =
+                                xasprintf("/dev/vfio/%" PRId32, gpu->slots[i].functions[j]->group);
+
+                        if (!strv_contains(launch->qemu_devices, group))
+                                strv_append(&launch->qemu_devices, group);
+                }
+}
+
 static void fill_launch(Planner *p, Json *guest) {
         LaunchPlan *launch = &p->plan->launch;
         VmPlan *vm = &p->plan->vm;
@@ -81,18 +108,13 @@ static void fill_launch(Planner *p, Json *guest) {
                 launch->qemu_uid = p->facts->qemu_uid;
                 launch->qemu_gid = p->facts->qemu_gid;
         }
-        if (!launch->pod && vm->accelerator == ACCELERATOR_KVM) {
-                strv_append(&launch->qemu_devices, "/dev/kvm");
-                if (launch->qemu_uid != 0 && p->facts->kvm_gid != 0) {
-                        launch->qemu_groups = xnew(uint32_t, 1);
-                        launch->qemu_groups[0] = p->facts->kvm_gid;
-                        launch->n_qemu_groups = 1;
-                }
-        }
+        if (!launch->pod)
+                fill_devices(p);
         launch->guest = create_request(vm, p->request, guest);
         launch->terminal = p->spec->process->terminal;
         launch->remove_state = p->request->foreground;
-        launch->boot_timeout_ms = p->config->boot_timeout_ms;
+        if (launch->boot_timeout_ms == 0)
+                launch->boot_timeout_ms = p->config->boot_timeout_ms;
         launch->console_limit = p->config->console_limit;
         launch->created_usec = p->request->begin_usec;
 }
@@ -101,8 +123,11 @@ static int plan_vm(Planner *p, Error *err) {
         int r;
 
         planner_network(p);
-        r = planner_machine(p, err);
-        return r < 0 ? r : planner_size(p, err);
+        planner_accelerator(p);
+        r = planner_size(p, err);
+        if (r >= 0)
+                r = planner_gpu(p, err);
+        return r < 0 ? r : planner_machine(p, err);
 }
 
 int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config,
@@ -125,6 +150,11 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                 r = planner_mounts(&p, &mounts, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
+        if (request->pod && request->gpu && request->gpu->n_wishes > 0)
+                return error_set(
+                        err, ENOTSUP,
+                        "gpu: the container joins a virtual machine that runs already; ask for the GPU in "
+                        "the pod's first container");
         r = request->pod ? 0 : plan_vm(&p, err);
         if (r < 0)
                 return r;
@@ -144,12 +174,16 @@ static void vm_plan_done(VmPlan *vm) {
         free(vm->virtiofs_tag);
         free(vm->virtiofsd);
         free(vm->virtiofs_cache);
+        for (size_t i = 0; i < vm->n_devices; i++)
+                free(vm->devices[i].address);
+        free(vm->devices);
 }
 
 Plan *plan_free(Plan *plan) {
         if (!plan)
                 return NULL;
         vm_plan_done(&plan->vm);
+        gpu_choice_done(&plan->gpu);
         json_clear(launch_plan_fields, &plan->launch);
         strv_free(plan->warnings);
         strv_free(plan->notes);

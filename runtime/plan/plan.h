@@ -14,6 +14,7 @@
 #include "common/oci/spec.h"
 #include "common/protocol/launch.h"
 #include "runtime/config.h"
+#include "runtime/gpu/select.h"
 #include "runtime/plan/facts.h"
 
 typedef enum Accelerator {
@@ -37,6 +38,16 @@ typedef enum ShareKind {
 
 #define TCG_CODE_MIB 256U /* the most an emulator keeps of translated code */
 
+/* A function of the host that is passed, and its place in the guest. */
+typedef struct VmDevice {
+        char *address;      /* on the host */
+        uint32_t port;      /* root port, from 0 */
+        uint32_t function;  /* behind it; the slot there is always 0 */
+        bool multifunction; /* function 0 of a slot with more */
+        bool rom;           /* the guest's driver reads the expansion ROM */
+        int32_t clique;     /* of NVIDIA GPUs that may write into each other's memory; -1: none */
+} VmDevice;
+
 /* The machine, before it becomes QEMU's arguments. */
 typedef struct VmPlan {
         Accelerator accelerator;
@@ -49,6 +60,15 @@ typedef struct VmPlan {
         uint32_t vcpus;
         uint32_t network_cards;
         uint64_t memory_mib;
+        VmDevice *devices; /* passed, in the order of ports and functions */
+        size_t n_devices;
+        uint32_t ports;        /* root ports */
+        uint64_t window;       /* bytes of the window for 64-bit BARs; 0: what the firmware opens by itself */
+        uint32_t address_bits; /* that RAM and window need; 0: no devices */
+        bool pinned;           /* all memory is, for the devices' sake: allocated at the start */
+        bool huge_pages;       /* memory from huge pages of 2 MiB */
+        int32_t numa_node;     /* memory comes from there; -1: anywhere */
+        bool hide_hypervisor;
         char *kernel; /* image that is loaded: vmlinux or vmlinuz */
         char *initrd;
         char *append;         /* kernel command line */
@@ -66,6 +86,7 @@ typedef struct PlanRequest {
         const char *state_dir; /* absolute path of the container's state folder */
         const char *pod; /* control socket of the container whose VM this one joins; NULL: a VM of its own */
         char *const *pod_namespaces; /* types of the bundle's namespaces that are the pod's */
+        const GpuRequest *gpu;       /* devices that are asked for; NULL: none */
         bool debug;                  /* kernel log on the console */
         bool foreground;             /* carrel run without --detach: state goes with it */
         uint64_t shm_bytes;          /* size of the tmpfs that is bound onto /dev/shm; 0: none is */
@@ -77,6 +98,7 @@ typedef struct Plan {
         LaunchPlan launch; /* complete but for cgroups (known after they are made) */
         char **warnings;   /* one line each: settings that are not honoured, or not as they were meant */
         char **notes;      /* one line each, for debugging: done in another way, to the same effect */
+        GpuChoice gpu;     /* devices that are to be taken: borrowed from the facts */
         uint64_t host_memory_bytes; /* limit for the host's cgroup: guest RAM plus overhead; 0: none */
 } Plan;
 

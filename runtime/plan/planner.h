@@ -26,7 +26,9 @@ int planner_check(Planner *p, Error *err); /* checks.c: what of the bundle a vir
 int planner_check_resources(Planner *p, Error *err);
 /* Those about the process, for `exec`; only spec.process and tree.process are looked at. */
 int planner_check_process(Planner *p, Error *err);
-int planner_machine(Planner *p, Error *err); /* boot.c: accelerator, share, firmware, kernel */
+void planner_accelerator(Planner *p);        /* boot.c */
+int planner_gpu(Planner *p, Error *err);     /* gpu.c: devices that are passed, the place they need */
+int planner_machine(Planner *p, Error *err); /* boot.c: share, firmware, kernel */
 void planner_network(Planner *p);            /* network.c: cards */
 int planner_size(Planner *p, Error *err);    /* sizing.c: processors, memory */
 int planner_mounts(Planner *p, Json **ret_mounts, Error *err); /* mounts.c: shares; `mounts` for the guest */

@@ -10,6 +10,26 @@ static void set_string(Json *o, const char *key, const char *value) {
                 json_set(o, key, json_new_string(value));
 }
 
+static Json *passed(const VmPlan *vm) {
+        Json *o = json_new_object(), *devices = json_new_array();
+
+        for (size_t i = 0; i < vm->n_devices; i++) {
+                Json *device = json_new_object();
+
+                set_string(device, "address", vm->devices[i].address);
+                json_set(device, "port", json_new_uint64(vm->devices[i].port));
+                json_set(device, "function", json_new_uint64(vm->devices[i].function));
+                json_append(devices, device);
+        }
+        json_set(o, "devices", devices);
+        json_set(o, "windowMiB", json_new_uint64(vm->window >> 20));
+        json_set(o, "addressBits", json_new_uint64(vm->address_bits));
+        json_set(o, "hugePages", json_new_bool(vm->huge_pages));
+        if (vm->numa_node >= 0)
+                json_set(o, "numaNode", json_new_int64(vm->numa_node));
+        return o;
+}
+
 static Json *machine(const VmPlan *vm) {
         Json *o = json_new_object();
 
@@ -19,6 +39,8 @@ static Json *machine(const VmPlan *vm) {
         json_set(o, "vcpus", json_new_uint64(vm->vcpus));
         json_set(o, "memoryMiB", json_new_uint64(vm->memory_mib));
         json_set(o, "networkCards", json_new_uint64(vm->network_cards));
+        if (vm->n_devices > 0)
+                json_set(o, "passed", passed(vm));
         set_string(o, "kernel", vm->kernel);
         set_string(o, "initrd", vm->initrd);
         set_string(o, "append", vm->append);

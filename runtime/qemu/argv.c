@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/protocol/message.h"
+#include "runtime/qemu/gpu.h"
 
 /* Ports, disks and clocks of a PC that neither firmware nor guest has a use for: each would be probed at boot. */
 #define MACHINE "q35,sata=off,smbus=off,i8042=off,usb=off,vmport=off,hpet=off"
@@ -85,7 +86,10 @@ static void add_machine(char ***argv, const VmPlan *vm) {
         strv_append(argv, "-machine");
         strv_printf(argv, MACHINE ",memory-backend=ram%s", flash);
         /* Nothing is ever migrated: the guest may rely on what this very processor has, such as a constant clock. */
-        option(argv, "-cpu", kvm ? "host,migratable=off" : "max");
+        strv_append(argv, "-cpu");
+        strv_printf(argv, "%s%s%s", kvm ? "host,migratable=off" : "max",
+                    kvm && vm->n_devices > 0 ? ",host-phys-bits=on" : "",
+                    kvm && vm->hide_hypervisor ? ",kvm=off" : "");
         strv_append(argv, "-smp");
         strv_printf(argv, "cpus=%" PRIu32 ",sockets=1,cores=%" PRIu32 ",threads=1", vm->vcpus, vm->vcpus);
         strv_append(argv, "-m");
@@ -102,6 +106,8 @@ static void add_memory(char ***argv, const VmPlan *vm) {
         /* What the guest has in memory is not for core dumps of QEMU, nor to be compared with other guests' pages. */
         json_set(o, "dump", json_new_bool(false));
         json_set(o, "merge", json_new_bool(false));
+        if (vm->pinned)
+                qemu_gpu_memory(o, vm);
         json_option(argv, "-object", o);
 }
 
@@ -207,5 +213,7 @@ char **qemu_argv(const VmPlan *vm) {
         else
                 add_9p(&argv, vm);
         add_network(&argv, vm);
+        if (vm->n_devices > 0)
+                qemu_gpu_argv(&argv, vm);
         return argv;
 }

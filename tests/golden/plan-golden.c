@@ -33,6 +33,8 @@ static int read_facts(const char *folder, const char *fallback, HostFacts *ret, 
                 r = file_read(AT_FDCWD, fallback, FILE_MAX, &text, &length, err);
         if (r >= 0)
                 r = json_read_text(text, length, NULL, host_facts_fields, ret, err);
+        if (r >= 0 && ret->gpu)
+                r = gpu_facts_complete(ret->gpu, err);
         return r;
 }
 
@@ -66,6 +68,8 @@ static int make(const char *folder, const char *facts_file, const char *state, P
         cleanup_json Json *tree = NULL;
         cleanup_free char *text = NULL;
         static HostFacts facts; /* lives as long as the plan, which borrows from it */
+        static GpuRequest gpu;
+        const char *wish;
         size_t length;
         PlanRequest request = {
                 .id = "golden",
@@ -88,8 +92,12 @@ static int make(const char *folder, const char *facts_file, const char *state, P
                 r = oci_spec_from_tree(tree, &spec, err);
         if (r >= 0)
                 r = runtime_config_apply_annotations(config, &spec->annotations, err);
+        wish = r >= 0 ? str_map_get(&spec->annotations, GPU_ANNOTATION) : NULL;
+        if (wish)
+                r = gpu_request_parse(wish, "annotation " GPU_ANNOTATION, &gpu, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
+        request.gpu = &gpu;
         return plan_make(spec, tree, config, &facts, &request, ret, err);
 }
 
