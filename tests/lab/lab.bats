@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The scenarios of the lab, all in one start of its host. tools/lab runs them one by one.
+
+load ../lib/common
+
+setup_file() {
+        export LAB=${CARREL_BUILD-}/../lab
+        can_lab || return 0
+        "$TESTS/../tools/lab" run --output "$LAB" >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- || true
+        cp "$BATS_FILE_TMPDIR/log" "$LAB/log"
+}
+
+can_lab() {
+        can_vm && [ -d "$("$TESTS/lab/image/build" "$CARREL_CACHE" --where)" ]
+}
+
+setup() {
+        need_vm
+        need "no image of the lab's host (tools/lab build)" can_lab
+}
+
+teardown() {
+        return 0
+}
+
+# scenario NAME: it has passed.
+scenario() {
+        if [ "$(cat "$LAB/$1/status" 2>/dev/null)" != 0 ]; then
+                fail "$(cat "$LAB/$1/output" 2>/dev/null || tail -n 40 "$LAB/log")"
+        fi
+}
+
+@test "the host: IOMMU, groups, KVM, systemd, cgroup v2, devices" {
+        scenario host
+}
+
+@test "carrel under KVM, with cgroup v2, with systemd" {
+        scenario plain-container
+}
+
+@test "vfio-pci without carrel: DMA both ways, started directly and by OVMF" {
+        scenario vfio-by-hand
+}
+
+@test "every scenario has its test here" {
+        for file in "$TESTS"/lab/scenarios/*; do
+                grep -qx "        scenario ${file##*/}" "$BATS_TEST_FILENAME" || fail "${file##*/} has none"
+        done
+}
