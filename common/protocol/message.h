@@ -14,8 +14,10 @@
 
 /* Name of the virtio-serial port, and where the agent finds what the host shares. */
 #define AGENT_PORT_NAME "carrel.agent"
-#define SHARE_TAG       "carrel"
-#define GUEST_SHARE     "/run/carrel/share"
+/* OVMF has a virtio-fs driver of its own, whose session the guest's kernel would have to share (virtiofsd then announces no
+ * mounts below the root, and all files seem to be of one device). It leaves alone what is not called in ASCII. */
+#define SHARE_TAG   "\302\267carrel"
+#define GUEST_SHARE "/run/carrel/share"
 /* With the folder of the container ("", or SHARE_MEMBER) and the number of a bind in the plan. */
 #define GUEST_SHARE_ROOTFS GUEST_SHARE "/%srootfs"
 #define GUEST_SHARE_MOUNT  GUEST_SHARE "/%smounts/%zu"

@@ -328,7 +328,7 @@ class VmAgent(Agent):
             argv += self._virtiofsd(share)
         else:
             argv += ["-fsdev", f"local,id=share,path={share},security_model=passthrough,multidevs=remap",
-                     "-device", "virtio-9p-pci,fsdev=share,mount_tag=carrel"]
+                     "-device", "virtio-9p-pci,fsdev=share,mount_tag=·carrel"]
         self.qemu = subprocess.Popen(argv, pass_fds=[theirs.fileno(), *pass_fds], stdin=subprocess.DEVNULL)
         self.children.append(self.qemu)
         theirs.close()
@@ -342,7 +342,7 @@ class VmAgent(Agent):
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         while not os.path.exists(path):
             time.sleep(0.01)
-        return ["-chardev", f"socket,path={path},id=fs", "-device", "vhost-user-fs-pci,chardev=fs,tag=carrel"]
+        return ["-chardev", f"socket,path={path},id=fs", "-device", "vhost-user-fs-pci,chardev=fs,tag=·carrel"]
 
     def console_text(self):
         with open(self.console, "rb") as file:

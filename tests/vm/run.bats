@@ -152,4 +152,11 @@ boots_with() {
 @test "with OVMF" {
         need "no OVMF" test -e /usr/share/OVMF
         boots_with ovmf efi
+        # OVMF's own virtio-fs driver is kept away from the share: what is bound is a file system of its own
+        mkdir "$T/bound"
+        edit '.mounts += [{ "destination": "/bound", "type": "bind", "source": $source, "options": ["bind"] }]' --arg source "$T/bound"
+        script '[ "$(stat -c %d /)" != "$(stat -c %d /bound)" ] && echo apart'
+        run_carrel run "$CT"
+        assert_equal "$output" apart
+        assert_clean
 }
