@@ -82,7 +82,10 @@ static void add_machine(char ***argv, const VmPlan *vm) {
         if (kvm)
                 strv_append(argv, "kvm");
         else
-                strv_printf(argv, "tcg,thread=multi,tb-size=%u", TCG_CODE_MIB);
+                /* Not thread=multi: QEMU before 8.1 can run a translation of code that another processor has just changed.
+                 * The guest's kernel changes its own code while it boots (jump labels), and dies of a breakpoint
+                 * instruction that is long gone: one boot in a hundred on a busy host. */
+                strv_printf(argv, "tcg,thread=single,tb-size=%u", TCG_CODE_MIB);
         strv_append(argv, "-machine");
         strv_printf(argv, MACHINE ",memory-backend=ram%s", flash);
         /* Nothing is ever migrated: the guest may rely on what this very processor has, such as a constant clock. */
