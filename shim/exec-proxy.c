@@ -6,8 +6,9 @@
  * The proxy connects to the container's control socket and asks for the exec; from then on it is one end of the
  * process's streams, as the monitor is for the container's own process. Signals that can be caught are passed on;
  * when it is killed with SIGKILL its connection ends and the monitor has the process killed. It says on the boss
- * connection how the start went. That of a detached exec needs nobody after that; for one in the foreground the
- * connection is a life line: when the command ends before the process, however it ends, the proxy does too.
+ * connection how the start went. The connection is a life line: when the command ends before the process, however it
+ * ends, the proxy does too, unless the command has said before that somebody knows of the process ("complete"), which
+ * one in the foreground never does.
  */
 #include "shim/exec-proxy.h"
 
@@ -34,6 +35,7 @@ typedef struct Proxy {
         Channel *boss;
         Stdio *stdio;
         uint32_t process;
+        bool complete; /* the process stays when the boss goes */
         bool exited;
         int exit_status;
 } Proxy;
@@ -46,7 +48,7 @@ static void tell_boss(Proxy *proxy, const Frame *reply, const Error *error) {
         else
                 channel_send(proxy->boss, FRAME_REPLY, 0, SEQ_EXEC, reply->data, reply->length);
         channel_flush(proxy->boss, 1000);
-        if (error || !proxy->plan->foreground)
+        if (error)
                 proxy->boss = channel_free(proxy->boss);
 }
 
@@ -149,14 +151,16 @@ static void on_boss_end(Channel *channel, const char *why, void *user) {
         (void)channel;
         (void)why;
         proxy->boss = channel_free(proxy->boss);
-        if (proxy->plan->foreground && !proxy->exited)
+        if (!proxy->complete && !proxy->exited)
                 loop_quit(proxy->loop, 128 + SIGKILL);
 }
 
 static void on_boss_frame(Channel *channel, const Frame *frame, void *user) {
+        Proxy *proxy = user;
+
         (void)channel;
-        (void)frame;
-        (void)user;
+        if (frame->type == FRAME_EVENT) /* EVENT_COMPLETE is the only one */
+                proxy->complete = true;
 }
 
 static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, void *user) {

@@ -46,7 +46,6 @@ const JsonField exec_plan_fields[] = {
         { JSON_FIELD(ExecPlan, spec, "spec", JSON_KIND_RAW), .flags = JSON_REQUIRED },
         { JSON_FIELD(ExecPlan, cgroup, "cgroup", JSON_KIND_STRING) },
         { JSON_FIELD(ExecPlan, terminal, "terminal", JSON_KIND_BOOL) },
-        { JSON_FIELD(ExecPlan, foreground, "foreground", JSON_KIND_BOOL) },
         { JSON_FIELD(ExecPlan, rows, "rows", JSON_KIND_UINT32) },
         { JSON_FIELD(ExecPlan, cols, "cols", JSON_KIND_UINT32) },
         {},

@@ -108,7 +108,6 @@ typedef struct ExecPlan {
         Json *spec;          /* OCI process object */
         char *cgroup;        /* see ExecRequest */
         bool terminal;       /* SHIM_FD_CONSOLE is the process's terminal */
-        bool foreground;     /* the process goes with its boss */
         uint32_t rows, cols; /* of the terminal when it has no size of its own; 0: unknown */
 } ExecPlan;
 
@@ -118,7 +117,7 @@ extern const JsonField exec_plan_fields[];
  * the container is created; shim → runtime EVENT "launched" when namespaces exist and QEMU runs. */
 #define EVENT_LAUNCHED "launched"
 /* runtime → shim, last of all: what the engine waits for (pid file, console) is out. A boss that ends before this has
- * left a container that nobody knows of. */
+ * left a container, or the process of an exec, that nobody knows of. */
 #define EVENT_COMPLETE "complete"
 
 /* The timeline: microseconds since created_usec of the plan; 0: not reached. */

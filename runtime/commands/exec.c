@@ -170,7 +170,6 @@ static int launch(Exec *e, Error *err) {
                 .spec = e->process,
                 .cgroup = (char *)(uintptr_t)e->given->cgroup,
                 .terminal = e->terminal,
-                .foreground = !e->given->detach,
         };
         struct winsize size;
         ShimSpec spec = {
@@ -215,6 +214,14 @@ static int wait_started(Exec *e, Error *err) {
         return r;
 }
 
+/* From here on it does without us. Should it have ended already, nobody has to know. */
+static void leave(const Exec *e) {
+        EventMessage done = { .event = (char[]){ EVENT_COMPLETE } };
+        cleanup_error Error ignored = { 0 };
+
+        client_send(e->proxy.boss, FRAME_EVENT, 0, event_message_fields, &done, &ignored);
+}
+
 static int run_exec(Exec *e, Error *err) {
         cleanup(foreground_freep) Foreground *foreground = NULL;
         int r;
@@ -229,7 +236,10 @@ static int run_exec(Exec *e, Error *err) {
                 shim_kill(&e->proxy);
                 return r;
         }
-        return foreground ? foreground_wait(foreground, err) : 0;
+        if (foreground)
+                return foreground_wait(foreground, err);
+        leave(e);
+        return 0;
 }
 
 static int run(const CommandCall *call, Error *err) {

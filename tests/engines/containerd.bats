@@ -107,3 +107,24 @@ setup_file() {
         must ctr container rm one
         assert_clean
 }
+
+@test "kill -9 of carrel-shim, QEMU, virtiofsd, containerd's shim: the end is seen, nothing is left" {
+        local program
+
+        for program in carrel-shim qemu-system virtiofsd; do
+                must ctr_run -d "$CTR_IMAGE" one sleep 300
+                kill -KILL "$(pids_of "$program" | head -n 1)"
+                sleep_until 10 eval '[ "$(ctr task ls | awk "/^one/ { print \$3 }")" = STOPPED ]'
+                # its status is not that of a good end
+                ! ctr task rm one >"$T/out" 2>&1 || fail "$(cat "$T/out")"
+                must ctr container rm one
+                assert_clean
+        done
+        must ctr_run -d "$CTR_IMAGE" one sleep 300
+        kill -KILL "$(pgrep -f 'containerd-shim-runc-v2 .*-id one')"
+        sleep_until 20 none_running || fail "$(ours_running)"
+        sleep_until 10 eval '! ctr task ls | grep -q "^one.*RUNNING"'
+        ctr task rm -f one >/dev/null 2>&1 || true
+        must ctr container rm one
+        assert_clean
+}

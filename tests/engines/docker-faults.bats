@@ -88,6 +88,55 @@ setup_file() {
         assert_clean
 }
 
+@test "kill -9 while it is paused, and while it is being stopped: the exit is seen, nothing is left" {
+        local program
+
+        for program in carrel-shim qemu-system virtiofsd; do
+                docker_detached one "$ENGINE_IMAGE" sh -c 'trap "" TERM; sleep 300'
+                docker_detached two "$ENGINE_IMAGE" sh -c 'trap "" TERM; sleep 300'
+                must docker pause one
+                docker stop -t 60 two >/dev/null &
+                sleep 0.5
+                pids_of "$program" | xargs kill -KILL
+                wait_state one exited
+                wait_state two exited
+                wait $! || fail 'docker stop'
+                must docker rm one two
+                assert_clean
+        done
+}
+
+# The command VERB of carrel: its pid.
+carrel_command() {
+        pgrep -f "^$CARREL .* $1 "
+}
+
+@test "kill -9 of carrel while it creates, and while it starts an exec: docker says so, nothing is left" {
+        local shim
+
+        docker run --name one --network none "$ENGINE_IMAGE" sleep 300 >"$T/out" 2>&1 </dev/null &
+        sleep_until 20 carrel_command create >/dev/null
+        sleep 0.3
+        kill -KILL "$(carrel_command create)"
+        ! wait $! || fail 'it came to life'
+        must docker rm -f one
+        assert_clean
+        docker_detached two "$ENGINE_IMAGE" sleep 300
+        shim=$(pids_of carrel-shim)
+        # it does not get an answer
+        kill -STOP "$shim"
+        docker exec two sleep 12345 >"$T/out" 2>&1 </dev/null &
+        sleep_until 20 carrel_command exec >/dev/null
+        sleep 0.3
+        kill -KILL "$(carrel_command exec)"
+        ! wait $! || fail 'the exec ended well'
+        kill -CONT "$shim"
+        sleep_until 10 eval '[ "$(pids_of carrel-shim | wc -l)" -eq 1 ]'
+        sleep_until 10 eval '! docker exec two ps | grep "sleep 12345"' || fail "$(docker exec two ps)"
+        must docker rm -f two
+        assert_clean
+}
+
 @test "killed while it starts: dockerd says so, nothing is left" {
         local program
 

@@ -1,28 +1,92 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Many containers, and a larger image: tools/test engines --full.
-
-# bats file_tags=full
+# Many containers, much output, a larger image. With tools/test --full there are more of each, and all tests run.
 
 load ../lib/common
 load ../lib/engines
 
 setup_file() {
-        engines_begin docker
+        # with the default bridge: links come and go with each container
+        DOCKERD_MORE='{ "bridge": null, "bip": "172.30.79.1/24" }' engines_begin docker
 }
 
-# What the daemons and the run hold: descriptors, mounts, cgroups, processes.
+# ---- what is held ----
+
+descriptors() {
+        find "/proc/$1/fd" -mindepth 1 | wc -l
+}
+
+resident() {
+        awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
+}
+
+# What the run holds that nobody may hold for a container that is gone: mounts, cgroups, processes, links. (Docker itself
+# keeps a network namespace for up to a minute longer.)
 holdings() {
-        local name
-
-        for name in dockerd containerd; do
-                find "/proc/$(daemon_pid $name)/fd" -mindepth 1 | wc -l
-        done
-        wc -l </proc/self/mountinfo
-        find /sys/fs/cgroup -type d -path "*/$GROUP*" | wc -l
+        grep -vc "$E/exec/netns" /proc/self/mountinfo
+        find /sys/fs/cgroup -type d \( -path "*/$GROUP*" -o -path '*/carrel/*' \) | wc -l
         engine_processes | wc -l
+        ip -o link | wc -l
+        tc qdisc show | wc -l
 }
 
+same_holdings() {
+        holdings >"$T/holdings.new"
+        cmp -s "$T/holdings" "$T/holdings.new"
+}
+
+# What is held when nothing goes on any more, in $T/holdings.
+settle() {
+        sleep_until 30 looks_like_before || true
+        : >"$T/holdings"
+        until same_holdings; do
+                mv "$T/holdings.new" "$T/holdings"
+                sleep 1
+        done
+}
+
+# figures PID...: descriptors and KiB of each.
+figures() {
+        local pid
+
+        for pid; do echo "$(descriptors "$pid") $(resident "$pid")"; done
+}
+
+# growth WHAT BEFORE AFTER DESCRIPTORS KIB: two lines of figures, and how much more there may be.
+growth() {
+        echo "$1: $2 became $3 (descriptors, KiB)" >&3
+        [ "${3% *}" -le $((${2% *} + $4)) ] || fail "descriptors of $1: $2 became $3"
+        [ "${3#* }" -le $((${2#* } + $5)) ] || fail "memory of $1: $2 became $3"
+}
+
+# sequence COUNT COMMAND...: COMMAND N once for each N, and holdings and figures of the daemons from the third time on.
+sequence() {
+        local count=$1 i before after
+        shift
+
+        for i in $(seq $((count + 2))); do
+                if [ "$i" -eq 3 ]; then
+                        settle
+                        mapfile -t before < <(figures "$(daemon_pid dockerd)" "$(daemon_pid containerd)")
+                fi
+                "$@" "$i" || fail "time $i"
+        done
+        sleep_until 30 same_holdings || fail "$(diff "$T/holdings" "$T/holdings.new")"
+        mapfile -t after < <(figures "$(daemon_pid dockerd)" "$(daemon_pid containerd)")
+        # connections and arenas come and go, but not one for each container
+        growth "dockerd, $count containers" "${before[0]}" "${after[0]}" 15 $((12000 + 60 * count))
+        growth "containerd, $count containers" "${before[1]}" "${after[1]}" 15 $((8000 + 40 * count))
+        assert_clean
+}
+
+# as_wanted SHORT LONG
+as_wanted() {
+        if [ -n "${CARREL_FULL-}" ]; then echo "$2"; else echo "$1"; fi
+}
+
+# ---- tests ----
+
+# bats test_tags=full
 @test "twenty at once" {
         local i pids=() result
 
@@ -38,22 +102,64 @@ holdings() {
         assert_clean 30
 }
 
-@test "sixty, one after the other: nothing grows" {
-        local i before after
+by_docker() {
+        try docker run --rm "$ENGINE_IMAGE" sh -c "exit $(($1 % 256))"
+        [ "$status" -eq $(($1 % 256)) ]
+}
 
-        for i in $(seq 62); do
-                if [ "$i" -eq 3 ]; then mapfile -t before < <(holdings); fi
-                try docker_run "$ENGINE_IMAGE" sh -c "exit $i"
-                assert_equal "$status" "$i"
+@test "one after the other, by docker: nothing grows" {
+        sequence "$(as_wanted 6 200)" by_docker
+}
+
+@test "a process after the other in one container: nothing grows" {
+        local i before after count pids
+
+        count=$(as_wanted 10 200)
+        docker_detached one "$ENGINE_IMAGE" sleep 1000
+        pids=("$(inspect one '{{.State.Pid}}')" "$(pgrep -f 'containerd-shim-runc-v2 .*-id '"$(inspect one '{{.Id}}')")")
+        for i in $(seq $((count + 5))); do
+                if [ "$i" -eq 6 ]; then mapfile -t before < <(figures "${pids[@]}"); fi
+                try docker exec one sh -c "echo $i; exit 3"
+                assert_equal "$status $output" "3 $i"
         done
-        sleep_until 10 looks_like_before
-        mapfile -t after < <(holdings)
-        # connections come and go in the daemons, but not one for each container
-        for i in 0 1; do [ "${after[i]}" -le $((before[i] + 15)) ] || fail "descriptors: ${before[*]} became ${after[*]}"; done
-        for i in 2 3 4; do assert_equal "${after[i]}" "${before[i]}"; done
+        mapfile -t after < <(figures "${pids[@]}")
+        growth "carrel-shim, $count exec" "${before[0]}" "${after[0]}" 0 256
+        growth "containerd's shim, $count exec" "${before[1]}" "${after[1]}" 5 $((4000 + 20 * count))
+        assert_equal "$(docker exec one ps | grep -c .)" 3
+        must docker rm -f one
         assert_clean
 }
 
+@test "a slow reader of much output: the monitor does not grow with it, nor is any of it lost" {
+        local mib pid
+
+        mib=$(as_wanted 16 1024)
+        LIMIT=$((200 + mib))
+        head -c 1048576 /dev/urandom | base64 -w 1023 | head -c 1048576 >"$T/mebibyte"
+        mkfifo "$T/pipe"
+        must docker create --name one --network none -v "$T/mebibyte:/mebibyte" "$ENGINE_IMAGE" sh -c "for i in \$(seq $mib); do cat /mebibyte; done"
+        docker start -a one </dev/null >"$T/pipe" 2>"$T/err" &
+        "$TESTS/lib/slow-reader" $((mib << 20)) $((16 << 20)) "$T/mark" <"$T/pipe" >"$T/read" &
+        # what is on its way through dockerd and its client is more than the reader still wants
+        sleep_until 10 eval '[ "$(inspect one "{{.State.Pid}}")" -gt 0 ]'
+        pid=$(inspect one '{{.State.Pid}}')
+        while [ ! -e "$T/mark" ] && [ -e "/proc/$pid/status" ]; do
+                awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" >"$T/peak.new" 2>/dev/null && [ -s "$T/peak.new" ] && mv "$T/peak.new" "$T/peak"
+                sleep 0.1
+        done
+        sleep_until "$LIMIT" test -e "$T/mark" || fail "$(cat "$T/err")"
+        rm "$T/mark"
+        sleep_until 60 test -s "$T/read"
+        echo "$mib MiB: monitor's peak $(cat "$T/peak") KiB (limit 6144)" >&3
+        assert_equal "$(cat "$T/read")" "$((mib << 20)) $(for _ in $(seq "$mib"); do cat "$T/mebibyte"; done | sha256sum | cut -d' ' -f1)"
+        [ "$(cat "$T/peak")" -le 6144 ]
+        # the log has it too
+        assert_equal "$(docker logs one | wc -c)" $((mib << 20))
+        must docker rm one
+        assert_clean
+}
+
+# bats test_tags=full
 @test "a Debian image: its package tools and python" {
         "$TESTS/../tools/debian-bundle" --cache "${CARREL_CACHE:-/var/cache/carrel}" --with gcc,libc6-dev "$E/debian" >"$T/log" 2>&1 || fail "$(tail -n 5 "$T/log")"
         tar -C "$E/debian/rootfs" -cf - . | LIMIT=300 docker import - debian >/dev/null

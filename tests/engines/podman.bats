@@ -174,6 +174,33 @@ podman_detached() {
         assert_clean
 }
 
+@test "kill -9 of a container that is created, and of carrel that starts it: podman says so, nothing is left" {
+        local program shim
+
+        for program in carrel-shim qemu-system; do
+                must podman create --name one --network none --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sleep 300
+                must podman init one
+                kill -KILL "$(pids_of "$program")"
+                sleep_until 10 none_running || fail "$(ours_running)"
+                ! podman start one >"$T/out" 2>&1 || assert_equal "$(podman inspect one --format '{{.State.Status}}')" running
+                must podman rm -f -t 0 one
+                assert_clean
+        done
+        must podman create --name one --network none --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sleep 300
+        must podman init one
+        shim=$(pids_of carrel-shim)
+        # it does not get an answer
+        kill -STOP "$shim"
+        podman start one >"$T/out" 2>&1 &
+        sleep_until 20 eval 'pgrep -f "^$CARREL .*start " >/dev/null'
+        sleep 0.3
+        kill -KILL "$(pgrep -f "^$CARREL .*start ")"
+        ! wait $! || fail 'it started'
+        kill -CONT "$shim"
+        must podman rm -f -t 0 one
+        assert_clean
+}
+
 @test "pods: containers share one machine, its loopback and host name; each has its own status" {
         must podman pod create --name together --hostname both --network none --share net,ipc,uts
         must podman run -d --pod together --name server --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" nc -ll -p 7000 -e echo from the server

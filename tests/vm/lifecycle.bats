@@ -21,6 +21,20 @@ setup() {
         assert_clean
 }
 
+@test "one container after the other (200 with tools/test --full): each leaves nothing" {
+        local i count=5
+        if [ -n "${CARREL_FULL-}" ]; then count=200; fi
+
+        script 'exit 7'
+        for i in $(seq "$count"); do
+                run "$TESTS/lib/engine" "$CARREL" --root "$ROOT" --config "$CONFIG" -- "$BUNDLE" "$CT-$i"
+                assert_line 'engine: exit 7'
+                assert_clean
+        done
+        # what is kept for ids does not grow with them
+        assert_equal "$(find "$ROOT" -type f ! -name '~lock')" ''
+}
+
 @test "created does not run; start runs; kill, state, list, delete" {
         script 'echo ran >/ran; trap "exit 7" TERM; while :; do sleep 0.1; done'
         carrel create --pid-file "$T/pid" "$CT" </dev/null >"$T/out" 2>&1

@@ -18,6 +18,37 @@ setup() {
         assert_clean
 }
 
+# peak FILE: the most memory that a process has had, in KiB, from its /proc/PID/status.
+peak() {
+        awk '/^VmHWM/ { print $2 }' "$1"
+}
+
+@test "a slow reader, much output: monitor and agent hold a few windows of it, not more" {
+        local mib=64 carrel_pid shim agent
+        if [ -n "${CARREL_FULL-}" ]; then mib=1024; fi
+        LIMIT=$((200 + mib)) # at 16 MiB a second or less
+
+        # without a pid namespace it sees process 1 of the guest, the agent
+        edit '.linux.namespaces |= map(select(.type != "pid"))'
+        head -c 1048576 /dev/urandom >rootfs/mebibyte
+        script "for i in \$(seq $mib); do cat /mebibyte; done"
+        mkfifo "$T/pipe"
+        carrel run "$CT" </dev/null >"$T/pipe" 2>"$T/err" &
+        carrel_pid=$!
+        "$TESTS/lib/slow-reader" $((mib << 20)) $((16 << 20)) "$T/mark" <"$T/pipe" >"$T/read" &
+        sleep_until "$LIMIT" test -e "$T/mark" || fail "$(cat "$T/err")"
+        shim=$(peak "/proc/$(carrel state "$CT" | jq .pid)/status")
+        agent=$(peak <(carrel exec "$CT" cat /proc/1/status))
+        echo "$mib MiB: monitor's peak $shim KiB (limit 6144), agent's $agent KiB (limit 4096)" >&3
+        rm "$T/mark"
+        wait "$carrel_pid"
+        sleep_until 10 test -s "$T/read"
+        assert_equal "$(cat "$T/read")" "$((mib << 20)) $(for _ in $(seq "$mib"); do cat rootfs/mebibyte; done | sha256sum | cut -d' ' -f1)"
+        [ "$shim" -le 6144 ]
+        [ "$agent" -le 4096 ]
+        assert_clean
+}
+
 @test "100 MiB through stdin arrive unchanged" {
         head -c 104857600 /dev/urandom >"$T/data"
         args sha256sum
