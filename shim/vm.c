@@ -22,6 +22,7 @@
 #include "common/base/str.h"
 #include "common/protocol/network.h"
 #include "shim/jail.h"
+#include "shim/qemu-words.h"
 
 #define LAST_WORDS_MAX 2048U
 #define END_GRACE_USEC 1000000U
@@ -77,7 +78,7 @@ static void on_words(LoopSource *source, int fd, uint32_t events, void *user) {
 static char *describe_end(Child *child, int status) {
         cleanup_strv char **lines = NULL;
         cleanup_free char *joined = NULL, *clean = NULL, *how = NULL;
-        const char *words;
+        const char *words, *meaning;
 
         while (child->words_source && read_words(child))
                 ;
@@ -92,6 +93,9 @@ static char *describe_end(Child *child, int status) {
         lines = strv_split(words, "\r\n");
         joined = strv_join(lines, " | ");
         clean = str_printable(joined, strlen(joined), LAST_WORDS_MAX);
+        meaning = child == &child->vm->qemu ? qemu_words_explain(words) : NULL;
+        if (meaning)
+                return xasprintf("%s %s: %s: %s", child->name, how, meaning, clean);
         return *clean ? xasprintf("%s %s: %s", child->name, how, clean)
                       : xasprintf("%s %s", child->name, how);
 }
