@@ -174,10 +174,19 @@ static int start_virtiofsd(Vm *vm, const LaunchPlan *plan, int *ret_connection, 
         return 0;
 }
 
+/* -1 without an error: there is none. */
+static int open_driver(const LaunchPlan *plan, int *ret, Error *err) {
+        if (!plan->driver)
+                return 0;
+        *ret = open(plan->driver, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return *ret < 0 ? error_errno(err, "driver bundle %s", plan->driver) : 0;
+}
+
 static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *taps, VmSockets *ret,
                       Error *err) {
         static const int targets[] = { QEMU_FD_QMP, QEMU_FD_AGENT, QEMU_FD_CONSOLE };
-        SpawnFd fds[4 + NETWORK_CARDS_MAX];
+        SpawnFd fds[5 + NETWORK_CARDS_MAX];
+        cleanup_close int driver = -1;
         SpawnSpec spec = {
                 .argv = plan->qemu,
                 .fds = fds,
@@ -191,8 +200,10 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
                 .setup = jail_enter,
         };
         LaunchPlan copy = *plan; /* the callback takes a plain pointer */
-        int ours[3] = { -1, -1, -1 }, r = 0;
+        int ours[3] = { -1, -1, -1 }, r = open_driver(plan, &driver, err);
 
+        if (r < 0)
+                return r;
         spec.user = &copy;
         for (size_t i = 0; i < ELEMENTS_OF(targets); i++) {
                 int pair[2];
@@ -206,6 +217,8 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
         }
         for (uint32_t i = 0; i < plan->network_cards; i++)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = taps[i], .target = QEMU_FD_TAP + (int)i };
+        if (driver >= 0)
+                fds[spec.n_fds++] = (SpawnFd){ .fd = driver, .target = QEMU_FD_DRIVER };
         if (virtiofs >= 0)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = virtiofs, .target = QEMU_FD_VIRTIOFS };
         if (r >= 0)
