@@ -35,7 +35,6 @@
 #include "shim/requests.h"
 #include "shim/sandbox.h"
 #include "shim/share.h"
-#include "shim/signals.h"
 
 #define SYNC_TIMEOUT_USEC  (10ULL * 1000 * 1000) /* the guest's sync at the end */
 #define FLUSH_TIMEOUT_USEC (2ULL * 1000 * 1000)  /* output after a failure */
@@ -488,11 +487,14 @@ static void on_signal(LoopSource *source, const struct signalfd_siginfo *info, v
                 stdio_window_size(session->stdio, &size.rows, &size.cols);
                 if (size.rows && size.cols)
                         send_to_agent(session, FRAME_RESIZE, resize_request_fields, &size);
+        } else if (info->ssi_signo == SIGCONT && session->state < SESSION_CREATED) {
+                return; /* nobody ends by it; Slurm sends it before others */
         } else if (session->state < SESSION_CREATED) {
                 cleanup_free char *why = xasprintf("carrel-shim was ended by signal %u", info->ssi_signo);
 
                 session_fail(session, why);
-        } else if (session->state <= SESSION_RUNNING && session->agent) {
+        } else if (session->state <= SESSION_RUNNING && session->agent &&
+                   !signals_repeated(&session->signals, info->ssi_signo)) {
                 send_to_agent(session, FRAME_SIGNAL, signal_request_fields, &request);
         }
 }

@@ -17,6 +17,7 @@
 #include "shim/qmp.h"
 #include "shim/stdio.h"
 #include "shim/vm.h"
+#include "shim/signals.h"
 
 typedef enum SessionState {
         SESSION_BOOTING,  /* QEMU runs; hello or the boss's go-ahead is missing */
@@ -56,6 +57,7 @@ typedef struct Session {
         Dns *dns;
         Engine *engine;
         Stdio *stdio;
+        SignalTimes signals;
         LoopSource *boot_timer;
         LoopSource *end_timer;
         bool agent_clean; /* SHUTDOWN was answered, or is not waited for */

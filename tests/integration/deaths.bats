@@ -151,18 +151,14 @@ qemu_runs() {
         assert_clean
 }
 
-@test "SIGINT, SIGTERM, SIGKILL to QEMU at each phase" {
-        local signal
-        for signal in INT TERM KILL; do
-                phase_create_booting
-                kill -"$signal" "$(pids_of qemu-system)"
-                reap
-                assert_equal "$R" 1
-                assert_one_line_error "$(cat "$T/err")"
-                grep -q 'carrel: QEMU' "$T/err" || fail "$(cat "$T/err")"
-                if [ "$signal" = KILL ]; then grep -q 'QEMU was killed by signal 9' "$T/err"; fi
-                assert_clean
-        done
+@test "SIGKILL to QEMU at each phase" {
+        phase_create_booting
+        kill -KILL "$(pids_of qemu-system)"
+        reap
+        assert_equal "$R" 1
+        assert_one_line_error "$(cat "$T/err")"
+        grep -q 'carrel: QEMU was killed by signal 9' "$T/err" || fail "$(cat "$T/err")"
+        assert_clean
 
         fake
         carrel_detached create "$CT"
