@@ -3,7 +3,7 @@
 #
 # Completion of carrel(8) for bash. tests/integration/completion.bats holds the words against carrel --help.
 
-_carrel_commands="checkpoint config console create delete doctor driver events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
+_carrel_commands="checkpoint config console create delete doctor events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
 
 # Options of a command; without one, those in front of it.
 _carrel_options() {
@@ -11,10 +11,9 @@ _carrel_options() {
         '') echo "--root --config --log --log-format --debug --systemd-cgroup --rootless --criu --version -v" ;;
         config | gpu | trace) echo "--json" ;;
         console) echo "--follow -f" ;;
-        create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring --preserve-fds" ;;
+        create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --env -e --no-pivot --no-new-keyring --preserve-fds" ;;
         delete) echo "--force -f" ;;
         doctor) echo "--json --kernel" ;;
-        driver) echo "--json --output -o --compress --nvidia-open --tree --kernel" ;;
         events) echo "--interval --stats" ;;
         exec)
                 echo "--process -p --detach -d --pid-file --tty -t --console-socket --pidfd-socket --user -u" \
@@ -26,7 +25,7 @@ _carrel_options() {
         plan) echo "--bundle -b --facts --id" ;;
         ps) echo "--format -f --guest" ;;
         run)
-                echo "--bundle -b --pid-file --console-socket --pidfd-socket --no-pivot --no-new-keyring --preserve-fds" \
+                echo "--bundle -b --pid-file --console-socket --pidfd-socket --env -e --no-pivot --no-new-keyring --preserve-fds" \
                         "--detach -d --keep --no-subreaper --trace"
                 ;;
         spec) echo "--bundle -b" ;;
@@ -46,11 +45,10 @@ _carrel_value() {
         *:--root | *:--bundle | *:-b) echo folder ;;
         :--log-format) echo "text json" ;;
         list:--format | list:-f | ps:--format | ps:-f) echo "table json" ;;
-        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--kernel | *:--facts | driver:--output | driver:-o) echo file ;;
-        driver:--nvidia-open | driver:--tree) echo file ;;
+        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--kernel | *:--facts) echo file ;;
         exec:--process | exec:-p | update:--resources | update:-r) echo file ;;
         :--rootless) echo "true false auto" ;;
-        *:--preserve-fds | plan:--id) echo none ;;
+        *:--preserve-fds | plan:--id | create:--env | create:-e | run:--env | run:-e) echo none ;;
         exec:--user | exec:-u | exec:--additional-gids | exec:-g | exec:--env | exec:-e | exec:--cap | exec:-c) echo none ;;
         exec:--cwd | exec:--apparmor | exec:--process-label | exec:--cgroup | events:--interval) echo none ;;
         update:--*) echo none ;;
@@ -97,12 +95,9 @@ _carrel() {
                 elif ((positional == 0)); then
                         case $command in
                         console | delete | events | exec | kill | pause | ps | resume | start | state | trace | update) words=$(_carrel_ids "$root") ;;
-                        driver) words="build list inspect verify" ;;
                         plan | run) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
                         *) ;;
                         esac
-                elif [ "$command" = driver ]; then
-                        compopt -o filenames && mapfile -t COMPREPLY < <(compgen -f -- "$current") && return
                 elif [ "$command" = kill ]; then
                         words="TERM KILL INT HUP QUIT USR1 USR2 STOP CONT"
                 fi

@@ -15,6 +15,7 @@
 #include "common/base/path.h"
 #include "common/base/str.h"
 #include "runtime/commands/creation.h"
+#include "runtime/commands/exec-process.h"
 
 #define CONFIG_NAME "config.json"
 
@@ -111,6 +112,16 @@ int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *e
         *ret = bundle;
         bundle = (Bundle){ 0 };
         return 0;
+}
+
+int bundle_add_env(Bundle *bundle, char *const *env, Error *err) {
+        Json *process = json_copy(json_get(bundle->tree, "process"));
+        int r = exec_process_add_env(process, env, err);
+
+        json_set(bundle->tree, "process", process);
+        STRV_FOR_EACH (variable, env)
+                strv_append(&bundle->spec->process->env, *variable);
+        return r < 0 ? error_prefix(err, "--env") : 0;
 }
 
 void bundle_done(Bundle *bundle) {

@@ -28,7 +28,7 @@ static void extend(Json *object, const char *key, char *const *v) {
         json_set(object, key, array);
 }
 
-static int add_env(Json *process, char *const *env, Error *err) {
+int exec_process_add_env(Json *process, char *const *env, Error *err) {
         STRV_FOR_EACH (variable, env)
                 if (!strchr(*variable, '=') || **variable == '=')
                         return error_set(err, EINVAL, "invalid environment variable: \"%s\"", *variable);
@@ -117,7 +117,7 @@ int exec_process_make(const Json *config, const ExecChanges *changes, Json **ret
                 json_set(process, "selinuxLabel", json_new_string(changes->selinux_label));
         if (changes->caps)
                 add_capabilities(process, changes->caps);
-        r = add_env(process, changes->env, err);
+        r = exec_process_add_env(process, changes->env, err);
         if (r >= 0)
                 r = set_user(process, changes, err);
         if (r < 0)

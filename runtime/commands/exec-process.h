@@ -21,5 +21,9 @@ typedef struct ExecChanges {
         const char *selinux_label;
 } ExecChanges;
 
+/* Puts variables ("NAME=VALUE", anything else is EINVAL) behind those of an OCI process object; of two with one name the
+ * last counts. */
+int exec_process_add_env(Json *process, char *const *env, Error *err);
+
 /* CONFIG is the container's config.json. */
 int exec_process_make(const Json *config, const ExecChanges *changes, Json **ret, Error *err);
