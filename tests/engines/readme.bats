@@ -4,9 +4,10 @@
 
 load ../lib/common
 load ../lib/engines
+load ../lib/slurm
 
 setup_file() {
-        engines_begin containerd docker podman
+        engines_begin containerd docker podman slurm
 }
 
 # The indented lines of a section.
@@ -58,6 +59,16 @@ type_readme() {
 @test "podman" {
         podman tag "$ENGINE_IMAGE" docker.io/library/busybox
         type_readme podman 3
+}
+
+@test "Slurm" {
+        make_bundle
+        cd "$T"
+        rm /etc/slurm/oci.conf
+        type_readme Slurm 8
+        # and the document has the same lines
+        assert_equal "$(commands_of Slurm | grep ^RunTime | sort)" "$(slurm_oci_conf | sort)"
+        assert_clean 20
 }
 
 @test "containerd" {

@@ -20,6 +20,7 @@ engine_lacks() {
         docker) programs+=(containerd containerd-shim-runc-v2 dockerd docker runc) ;;
         containerd) programs+=(containerd containerd-shim-runc-v2 ctr runc) ;;
         podman) programs+=(podman conmon runc) ;;
+        slurm) programs=(munged slurmctld slurmd srun) ;;
         esac
         for program in "${programs[@]}"; do
                 if ! type -P "$program" >/dev/null; then
@@ -53,7 +54,7 @@ private_places() {
                 mount -t overlay -o "lowerdir=$folder,upperdir=/run/carrel-engines$folder/upper,workdir=/run/carrel-engines$folder/work" \
                         overlay "$folder"
         done
-        rm -rf /etc/docker /etc/containerd /etc/containers/containers.conf* /etc/containers/storage.conf /etc/cni /etc/carrel
+        rm -rf /etc/slurm /etc/docker /etc/containerd /etc/containers/containers.conf* /etc/containers/storage.conf /etc/cni /etc/carrel
         mkdir -p /etc/docker /etc/containers /etc/carrel
 }
 
@@ -66,7 +67,7 @@ install_carrel() {
 
 # ---- a file's engines ----
 
-# engines_begin NAME...: for setup_file. Names of engines: docker, containerd, podman.
+# engines_begin NAME...: for setup_file. Names of engines: docker, containerd, podman, slurm (tests/lib/slurm.bash).
 engines_begin() {
         local name
 
@@ -107,7 +108,7 @@ engines_end() {
 
 # Of the run, "PID NAME": the engines, their monitors, what carrel runs.
 engine_processes() {
-        ps -eo pid=,stat=,comm= | awk '$2 !~ /^Z/ && $3 ~ /^(dockerd|containerd|conmon|podman|runc|carrel|qemu-system|virtiofsd)/ { print $1, $3 }'
+        ps -eo pid=,stat=,comm= | awk '$2 !~ /^Z/ && $3 ~ /^(dockerd|containerd|conmon|podman|runc|munged|slurm|srun|carrel|qemu-system|virtiofsd)/ { print $1, $3 }'
 }
 
 # ---- a test ----
