@@ -75,12 +75,11 @@ static int run_init(void *user, Error *err) {
 
 /* ---- the agent ---- */
 
-static int prepare(Container *container, const Driver *driver, Error *err) {
+static int prepare(Container *container, Error *err) {
         cleanup_free char *cgroup = NULL;
         OciSpec *spec = container->spec;
         EnvironmentOptions options = {
                 .spec = spec,
-                .driver = driver,
                 .id = container->id,
                 .bundle = container->bundle,
                 .open_terminal = open_terminal,
@@ -152,7 +151,7 @@ static int start_init(Container *container, ProcessTable *table, const Container
         return r;
 }
 
-int container_new(ProcessTable *table, const CreateRequest *request, const ContainerPlace *place,
+int container_new(ProcessTable *table, const CreateRequest *request, uint32_t number, const Container *pod,
                   uint32_t seq, Container **ret, Error *err) {
         cleanup(container_freep) Container *container = xnew(Container, 1);
         int r;
@@ -160,15 +159,14 @@ int container_new(ProcessTable *table, const CreateRequest *request, const Conta
         r = oci_spec_from_tree(request->config, &container->spec, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
-        driver_extend_spec(place->driver, container->spec);
-        container->number = place->number;
+        container->number = number;
         container->id = request->id ? xstrdup(request->id) : NULL;
         container->bundle = request->bundle ? xstrdup(request->bundle) : NULL;
         terminal_size(container->spec->process, request->rows, request->cols, &container->rows,
                       &container->cols);
-        r = prepare(container, place->driver, err);
+        r = prepare(container, err);
         if (r >= 0)
-                r = start_init(container, table, place->pod, seq, err);
+                r = start_init(container, table, pod, seq, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(container);

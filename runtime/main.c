@@ -16,20 +16,19 @@
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "runtime/commands/command.h"
-
-#define DEFAULT_ROOT "/run/carrel"
+#include "runtime/host/caller.h"
 
 static const Command *const commands[] = {
-        &command_checkpoint, &command_config,  &command_console, &command_create, &command_delete,
-        &command_doctor,     &command_driver,  &command_events,  &command_exec,   &command_features,
-        &command_gpu,        &command_kill,    &command_list,    &command_pause,  &command_plan,
-        &command_ps,         &command_restore, &command_resume,  &command_run,    &command_spec,
-        &command_start,      &command_state,   &command_trace,   &command_update,
+        &command_checkpoint, &command_config, &command_console, &command_create,   &command_delete,
+        &command_doctor,     &command_events, &command_exec,    &command_features, &command_gpu,
+        &command_kill,       &command_list,   &command_pause,   &command_plan,     &command_ps,
+        &command_restore,    &command_resume, &command_run,     &command_spec,     &command_start,
+        &command_state,      &command_trace,  &command_update,
 };
 
 static const Option global_options[] = {
         { OPTION_FIELD(Globals, root, "root", 0, OPTION_STRING), "DIR",
-          "Folder of the containers' state (" DEFAULT_ROOT ")" },
+          "Folder of the containers' state (/run/carrel; of users: $XDG_RUNTIME_DIR/carrel)" },
         { OPTION_FIELD(Globals, config, "config", 0, OPTION_STRING), "FILE",
           "Configuration instead of the system's" },
         { OPTION_FIELD(Globals, log, "log", 0, OPTION_STRING), "FILE", "Append messages to FILE" },
@@ -84,13 +83,11 @@ static int open_log(const Globals *globals, Error *err) {
         return 0;
 }
 
-static int check_globals(Globals *globals, Error *err) {
-        if (!globals->root)
-                globals->root = DEFAULT_ROOT;
+static int check_globals(const Globals *globals, Error *err) {
         if (*globals->root != '/')
                 return error_set(err, EINVAL, "--root: expected an absolute path, found \"%s\"",
                                  globals->root);
-        return 0;
+        return caller_act_for_owner(globals->root, err);
 }
 
 static int run_command(const Command *command, const Globals *globals, char **argv, int *error_status,
@@ -147,6 +144,7 @@ static void report(const Error *error) {
 static int run_main(int argc, char **argv, int *error_status, Error *err) {
         Globals globals = { .begin_usec = now_usec() };
         cleanup_strv char **args = NULL;
+        cleanup_free char *root = NULL;
         const Command *command;
         int r;
 
@@ -164,6 +162,8 @@ static int run_main(int argc, char **argv, int *error_status, Error *err) {
         r = open_log(&globals, err);
         if (r < 0)
                 return r;
+        if (!globals.root)
+                globals.root = root = caller_default_root();
         r = check_globals(&globals, err);
         if (r < 0)
                 return r;

@@ -9,7 +9,8 @@
  * the file system, and here it is cut down: a private mount namespace in which /dev holds only null, zero, full,
  * random, urandom and the nodes the plan names (/dev/kvm), each openable by that user, and in which the folder with
  * the container's files, the sockets of virtiofsd among them, is not mounted (QEMU has its connection as a
- * descriptor). With the 9p share QEMU itself serves the files, so it must see them and stays root: one of the reasons
+ * descriptor). In a user namespace there is no other user to become; there QEMU has the user's id and no capability,
+ * not even in that namespace. With the 9p share QEMU itself serves the files, so it must see them and stays root: one of the reasons
  * why 9p is only the fallback.
  */
 #include "shim/jail.h"
@@ -27,17 +28,30 @@
 #include "common/base/path.h"
 #include "common/base/str.h"
 #include "common/protocol/launch.h"
+#include "shim/sandbox.h"
+#include "shim/signals.h"
 
 static const struct {
         const char *name;
         unsigned minor;
 } plain_devices[] = { { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 }, { "urandom", 9 } };
 
+/* In a user namespace nobody can make a node; there the host's own is bound, with the rights that it has. */
+static int bind_node(const char *path, const char *name, Error *err) {
+        cleanup_free char *source = path_join("/dev", name);
+        cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        if (fd < 0 || mount(source, path, NULL, MS_BIND, NULL) < 0)
+                return error_errno(err, "binding QEMU's /dev/%s", name);
+        return 0;
+}
+
 static int make_node(const char *dev, const char *name, mode_t mode, dev_t device, Error *err) {
         cleanup_free char *path = path_join(dev, name);
 
         if (mknod(path, mode, device) < 0)
-                return error_errno(err, "making QEMU's /dev/%s", name);
+                return errno == EPERM ? bind_node(path, name, err)
+                                      : error_errno(err, "making QEMU's /dev/%s", name);
         if (chmod(path, mode & 07777) < 0)
                 return error_errno(err, "making QEMU's /dev/%s", name);
         return 0;
@@ -77,6 +91,7 @@ int jail_enter(void *user, Error *err) {
         cleanup_close int tree = -1;
         int r;
 
+        signals_block();
         if (unshare(CLONE_NEWNS) < 0)
                 return error_errno(err, "unshare");
         if (mkdir(dev, 0755) < 0 && errno != EEXIST)
@@ -95,5 +110,5 @@ int jail_enter(void *user, Error *err) {
                 return error_errno(err, "moving QEMU's /dev into place");
         if (plan->virtiofsd && umount2(hidden, MNT_DETACH) < 0)
                 return error_errno(err, "hiding the shared tree from QEMU");
-        return 0;
+        return plan->rootless && plan->virtiofsd ? sandbox_drop_all(err) : 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,6 +122,24 @@ static int bind_source(const LaunchShare *share, int source, const char *link, c
         return 0;
 }
 
+/* A user namespace may not take from a mount what the host has forbidden there. */
+static int make_read_only(const char *target, Error *err) {
+        unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY;
+        struct statvfs st;
+
+        if (statvfs(target, &st) < 0)
+                return error_errno(err, "sharing %s with the guest", target);
+        /* the kernel gives these the same numbers */
+        flags |= st.f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
+        if (!(st.f_flag & (ST_NOATIME | ST_RELATIME)))
+                flags |= MS_STRICTATIME;
+        if (st.f_flag & ST_RELATIME)
+                flags |= MS_RELATIME;
+        return mount(NULL, target, NULL, flags, NULL) < 0
+                       ? error_errno(err, "sharing %s with the guest: read-only remount", target)
+                       : 0;
+}
+
 static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
         cleanup_free char *target = path_join(tree, share->target), *link = NULL;
         cleanup_close int source = -1;
@@ -142,9 +161,7 @@ static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
                 return error_prefix(err, "sharing %s with the guest", share->source);
         if (share->closed && mount(NULL, target, NULL, MS_PRIVATE | MS_REC, NULL) < 0)
                 return error_errno(err, "sharing %s with the guest: making it private", share->source);
-        if (share->read_only && mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
-                return error_errno(err, "sharing %s with the guest: read-only remount", share->source);
-        return 0;
+        return share->read_only ? make_read_only(target, err) : 0;
 }
 
 int share_assemble(const LaunchPlan *plan, Error *err) {

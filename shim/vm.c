@@ -22,7 +22,8 @@
 #include "common/base/str.h"
 #include "common/protocol/network.h"
 #include "shim/jail.h"
-#include "shim/qemu-words.h"
+#include "shim/sandbox.h"
+#include "shim/signals.h"
 
 #define LAST_WORDS_MAX 2048U
 #define END_GRACE_USEC 1000000U
@@ -78,7 +79,7 @@ static void on_words(LoopSource *source, int fd, uint32_t events, void *user) {
 static char *describe_end(Child *child, int status) {
         cleanup_strv char **lines = NULL;
         cleanup_free char *joined = NULL, *clean = NULL, *how = NULL;
-        const char *words, *meaning;
+        const char *words;
 
         while (child->words_source && read_words(child))
                 ;
@@ -93,9 +94,6 @@ static char *describe_end(Child *child, int status) {
         lines = strv_split(words, "\r\n");
         joined = strv_join(lines, " | ");
         clean = str_printable(joined, strlen(joined), LAST_WORDS_MAX);
-        meaning = child == &child->vm->qemu ? qemu_words_explain(words) : NULL;
-        if (meaning)
-                return xasprintf("%s %s: %s: %s", child->name, how, meaning, clean);
         return *clean ? xasprintf("%s %s: %s", child->name, how, clean)
                       : xasprintf("%s %s", child->name, how);
 }
@@ -147,19 +145,26 @@ static int make_virtiofs_sockets(const LaunchPlan *plan, int *ret_listener, int 
 
 /* virtiofsd keeps the shared tree when the shim lets go of it. */
 static int enter_own_mount_namespace(void *user, Error *err) {
-        (void)user;
-        return unshare(CLONE_NEWNS) < 0 ? error_errno(err, "unshare") : 0;
+        const bool *rootless = user;
+
+        signals_block();
+        if (unshare(CLONE_NEWNS) < 0)
+                return error_errno(err, "unshare");
+        /* it would give up if it could not leave the groups of the user, whose groups they are */
+        return *rootless ? sandbox_keep_groups(err) : 0;
 }
 
 static int start_virtiofsd(Vm *vm, const LaunchPlan *plan, int *ret_connection, Error *err) {
         cleanup_close int listener = -1, connection = -1;
         SpawnFd fds[] = { { .target = VIRTIOFSD_FD_SOCKET } };
+        bool rootless = plan->rootless;
         SpawnSpec spec = {
                 .argv = plan->virtiofsd,
                 .fds = fds,
                 .n_fds = 1,
                 .death_signal = SIGKILL,
                 .setup = enter_own_mount_namespace,
+                .user = &rootless,
         };
         int r;
 
@@ -174,19 +179,10 @@ static int start_virtiofsd(Vm *vm, const LaunchPlan *plan, int *ret_connection, 
         return 0;
 }
 
-/* -1 without an error: there is none. */
-static int open_driver(const LaunchPlan *plan, int *ret, Error *err) {
-        if (!plan->driver)
-                return 0;
-        *ret = open(plan->driver, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        return *ret < 0 ? error_errno(err, "driver bundle %s", plan->driver) : 0;
-}
-
 static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *taps, VmSockets *ret,
                       Error *err) {
         static const int targets[] = { QEMU_FD_QMP, QEMU_FD_AGENT, QEMU_FD_CONSOLE };
-        SpawnFd fds[5 + NETWORK_CARDS_MAX];
-        cleanup_close int driver = -1;
+        SpawnFd fds[4 + NETWORK_CARDS_MAX];
         SpawnSpec spec = {
                 .argv = plan->qemu,
                 .fds = fds,
@@ -200,10 +196,8 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
                 .setup = jail_enter,
         };
         LaunchPlan copy = *plan; /* the callback takes a plain pointer */
-        int ours[3] = { -1, -1, -1 }, r = open_driver(plan, &driver, err);
+        int ours[3] = { -1, -1, -1 }, r = 0;
 
-        if (r < 0)
-                return r;
         spec.user = &copy;
         for (size_t i = 0; i < ELEMENTS_OF(targets); i++) {
                 int pair[2];
@@ -217,8 +211,6 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
         }
         for (uint32_t i = 0; i < plan->network_cards; i++)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = taps[i], .target = QEMU_FD_TAP + (int)i };
-        if (driver >= 0)
-                fds[spec.n_fds++] = (SpawnFd){ .fd = driver, .target = QEMU_FD_DRIVER };
         if (virtiofs >= 0)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = virtiofs, .target = QEMU_FD_VIRTIOFS };
         if (r >= 0)

@@ -12,7 +12,6 @@
 
 #include "common/base/json.h"
 #include "common/oci/linux.h"
-#include "common/protocol/network.h"
 
 /* Files of a container's state folder. */
 #define STATE_RECORD  "record.json"  /* written by the runtime at create */
@@ -45,7 +44,6 @@ enum {
         QEMU_FD_CONSOLE = 5,  /* chardev socket behind the serial console */
         QEMU_FD_VIRTIOFS = 6, /* chardev socket to virtiofsd (only with a virtiofs share) */
         QEMU_FD_TAP = 7,      /* tap of the first network card; the others follow */
-        QEMU_FD_DRIVER = QEMU_FD_TAP + NETWORK_CARDS_MAX, /* driver bundle, read-only */
 };
 
 /* Descriptor of virtiofsd: its listening socket. */
@@ -78,12 +76,12 @@ typedef struct LaunchPlan {
         char *id;
         char *state_dir;  /* absolute */
         char *pod;        /* control socket of the shim whose VM this container joins; NULL: its own VM */
+        bool rootless;    /* in a user namespace, whose root is no root of the host */
         char **qemu;      /* argv */
         char **virtiofsd; /* argv; NULL: no virtiofs */
         uint32_t qemu_uid, qemu_gid; /* identity of QEMU; 0: stays root (9p share) */
         uint32_t *qemu_groups;       /* supplementary groups of QEMU (that of /dev/kvm) */
         size_t n_qemu_groups;
-        char *driver;        /* driver bundle, absolute path; NULL: none */
         char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm") */
         LaunchShare *shares;
         size_t n_shares;

@@ -35,7 +35,6 @@
 #include "runtime/host/kernel-image.h"
 #include "runtime/host/netns.h"
 #include "runtime/host/scope.h"
-#include "runtime/plan/driver.h"
 #include "runtime/plan/sizing.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
@@ -50,6 +49,7 @@
 
 typedef struct Creation {
         const ContainerRequest *request;
+        Caller caller;
         Bundle bundle;
         Pod *pod; /* whose VM it joins; NULL: its own */
         HostFacts *facts;
@@ -106,24 +106,13 @@ static int open_sockets(Creation *c, Error *err) {
         return path && c->pidfd_socket < 0 ? c->pidfd_socket : 0;
 }
 
-/* Modules of another kernel are refused before there is a machine that would. */
-static int check_driver(const Plan *plan, Error *err) {
-        cleanup_free char *vermagic = NULL;
-
-        if (!plan->vm.driver->manifest->kernel)
-                return 0;
-        if (kernel_image_vermagic(AT_FDCWD, plan->vm.kernel, &vermagic, err) < 0)
-                return error_prefix(err, "guest kernel");
-        return driver_check_kernel(plan->vm.driver->manifest, vermagic, err);
-}
-
 /* A wrong image is named here, in words, and not left to a machine that does not come up. */
 static int check_kernel(const Plan *plan, Error *err) {
         KernelNeeds needs = plan->vm.firmware == FIRMWARE_OVMF ? KERNEL_NEEDS_UEFI : KERNEL_NEEDS_DIRECT;
 
         if (kernel_image_check(AT_FDCWD, plan->vm.kernel, needs, err) < 0)
                 return error_prefix(err, "guest kernel");
-        return plan->vm.driver ? check_driver(plan, err) : 0;
+        return 0;
 }
 
 static int find_cgroups(Creation *c, Error *err) {
@@ -154,7 +143,11 @@ static int prepare(Creation *c, Error *err) {
 
         r = oci_check_id(request->id, err);
         if (r >= 0)
+                r = caller_become_root(&c->caller, err);
+        if (r >= 0)
                 r = bundle_load(request->options->bundle, request->globals->config, &c->bundle, err);
+        if (r >= 0)
+                r = bundle_add_env(&c->bundle, request->options->env, err);
         if (r >= 0)
                 r = bundle_check_rootfs(&c->bundle, err);
         if (r >= 0)
@@ -164,9 +157,9 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = pod_find(request->globals, c->bundle.spec, &c->pod, err);
         if (r >= 0)
-                r = host_facts_gather(c->bundle.config, &c->facts, err);
+                r = host_facts_gather(c->bundle.config, &c->caller, &c->facts, err);
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)
-                r = host_facts_gather_gpu(c->bundle.config, c->facts, err);
+                r = host_facts_gather_gpu(c->facts, err);
         if (r < 0)
                 return r;
         c->state_dir = path_join(request->globals->root, request->id);
@@ -209,10 +202,10 @@ static int take_folder(Creation *c, StoreEntry **ret, Error *err) {
         }
 }
 
-static char *owner_name(void) {
-        struct passwd *user = getpwuid(geteuid());
+static char *owner_name(uid_t uid) {
+        struct passwd *user = getpwuid(uid);
 
-        return user ? xstrdup(user->pw_name) : xasprintf("%u", (unsigned)geteuid());
+        return user ? xstrdup(user->pw_name) : xasprintf("%u", (unsigned)uid);
 }
 
 static Record *make_record(const Creation *c) {
@@ -227,7 +220,7 @@ static Record *make_record(const Creation *c) {
         record->bundle = xstrdup(c->bundle.path);
         record->rootfs = xstrdup(c->bundle.rootfs);
         record->created = oci_format_time(&now);
-        record->owner = owner_name();
+        record->owner = owner_name(c->caller.uid);
         for (size_t i = 0; i < spec->annotations.count; i++)
                 str_map_set(&record->annotations, spec->annotations.keys[i], spec->annotations.values[i]);
         record->terminal = spec->process->terminal;
@@ -269,6 +262,25 @@ static int start_scope(Creation *c, Error *err) {
         return r < 0 ? r : scope_start(c->scope, c->request->id, &limits, &c->hold, err);
 }
 
+/* A user's containers do without them where the user may make none: their limits are the guest's. */
+static int make_folders(Creation *c, Error *err) {
+        int r = 0;
+
+        STRV_FOR_EACH (folder, c->cgroups)
+                if (r >= 0)
+                        r = cgroup_make(*folder, err);
+        if (r >= 0)
+                r = cgroup_limit_memory(c->cgroups, c->plan->host_memory_bytes, err);
+        if (!c->caller.rootless || c->scope || (r != -EACCES && r != -EPERM && r != -EROFS))
+                return r;
+        log_debug("no cgroups on the host: %s", err->message);
+        error_clear(err);
+        c->cgroups = strv_free(c->cgroups);
+        c->plan->launch.cgroups = strv_free(c->plan->launch.cgroups);
+        c->made.container->record->cgroups = strv_free(c->made.container->record->cgroups);
+        return 0;
+}
+
 static int make_cgroups(Creation *c, Error *err) {
         int r = c->scope ? start_scope(c, err) : 0;
 
@@ -280,10 +292,7 @@ static int make_cgroups(Creation *c, Error *err) {
                 r = journal_network(c, err);
         if (r < 0)
                 return error_prefix(err, "state folder %s", c->state_dir);
-        STRV_FOR_EACH (folder, c->cgroups)
-                if (cgroup_make(*folder, err) < 0)
-                        return -err->code;
-        return cgroup_limit_memory(c->cgroups, c->plan->host_memory_bytes, err);
+        return make_folders(c, err);
 }
 
 static int write_record(const Container *container, Error *err) {
@@ -494,9 +503,11 @@ static void undo(Creation *c) {
 }
 
 int container_create(const ContainerRequest *request, Created *ret, Error *err) {
-        cleanup(creation_done) Creation c = {
-                .request = request, .console_socket = -1, .pidfd_socket = -1, .made = CREATED_NONE
-        };
+        cleanup(creation_done) Creation c = { .request = request,
+                                              .caller = caller_look(),
+                                              .console_socket = -1,
+                                              .pidfd_socket = -1,
+                                              .made = CREATED_NONE };
         int r;
 
         r = prepare(&c, err);

@@ -15,6 +15,7 @@ typedef struct CreateOptions {
         const char *pid_file;       /* NULL: none */
         const char *console_socket; /* NULL: none */
         const char *pidfd_socket;   /* NULL: none */
+        char **env;                 /* NAME=VALUE, besides the bundle's */
         bool no_pivot, no_new_keyring;
         uint32_t preserve_fds;
 } CreateOptions;
@@ -28,6 +29,8 @@ typedef struct CreateOptions {
                   "Send the terminal's master to this AF_UNIX socket" },                                     \
                 { OPTION_FIELD(type, member.pidfd_socket, "pidfd-socket", 0, OPTION_STRING), "PATH",         \
                   "Send a pidfd of the container's process to this AF_UNIX socket" },                        \
+                { OPTION_FIELD(type, member.env, "env", 'e', OPTION_LIST), "NAME=VALUE",                     \
+                  "Set an environment variable of the program, besides the bundle's" },                      \
                 { OPTION_FIELD(type, member.no_pivot, "no-pivot", 0, OPTION_FLAG), NULL,                     \
                   "Accepted for compatibility: the guest needs no pivot_root" },                             \
                 { OPTION_FIELD(type, member.no_new_keyring, "no-new-keyring", 0, OPTION_FLAG), NULL,         \
@@ -63,6 +66,8 @@ typedef struct Bundle {
 
 /* PATH NULL: the current folder. CONFIG_FILE NULL: the system's configuration. */
 int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err);
+/* Adds variables ("NAME=VALUE") to those of the bundle's process. */
+int bundle_add_env(Bundle *bundle, char *const *env, Error *err);
 /* The container's root is there. */
 int bundle_check_rootfs(const Bundle *bundle, Error *err);
 /* Size of the tmpfs that the bundle binds onto /dev/shm; 0 when it binds none. */

@@ -27,6 +27,7 @@ static int run(const CommandCall *call, Error *err) {
         cleanup(plan_freep) Plan *plan = NULL;
         cleanup_free char *state_dir = path_join(call->globals->root, id), *text = NULL;
         cleanup_bundle Bundle bundle = { 0 };
+        Caller caller = caller_look();
         PlanRequest request = { .id = id, .state_dir = state_dir, .debug = call->globals->debug };
         int r;
 
@@ -39,9 +40,9 @@ static int run(const CommandCall *call, Error *err) {
                 r = bundle_check_rootfs(&bundle, err);
         if (r >= 0)
                 r = given->facts ? host_facts_read_file(given->facts, &facts, err)
-                                 : host_facts_gather(bundle.config, &facts, err);
+                                 : host_facts_gather(bundle.config, &caller, &facts, err);
         if (r >= 0 && !given->facts && bundle.gpu.n_wishes > 0)
-                r = host_facts_gather_gpu(bundle.config, facts, err);
+                r = host_facts_gather_gpu(facts, err);
         if (r < 0)
                 return r;
         request.gpu = &bundle.gpu;

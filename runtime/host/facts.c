@@ -17,7 +17,6 @@
 #include "runtime/host/accelerator.h"
 #include "runtime/host/clock.h"
 #include "runtime/host/descriptors.h"
-#include "runtime/host/driver-bundle.h"
 #include "runtime/host/gpu-facts.h"
 #include "runtime/host/host-root.h"
 #include "runtime/host/qemu-user.h"
@@ -64,8 +63,9 @@ uint32_t host_address_bits(void) {
 
 static bool has_tun(int root) {
         cleanup_close int fd = host_root_open_file(root, "/dev/net/tun", O_PATH);
+        cleanup_free char *path = xasprintf("/proc/self/fd/%d", fd);
 
-        return fd >= 0;
+        return fd >= 0 && access(path, R_OK | W_OK) == 0;
 }
 
 static void collect_machine(int root, HostFacts *f) {
@@ -165,12 +165,6 @@ static char *find_configured(int root, const char *configured, const char *searc
         return host_root_find_program(root, (const char *const[]){ configured, NULL }, search);
 }
 
-/* For the bundle that the configuration names, or for devices that are to have one. */
-static void collect_drivers(const RuntimeConfig *config, HostFacts *facts) {
-        if (!streq(config->driver, "none") && !facts->drivers)
-                driver_bundles_list(config, &facts->drivers, &facts->n_drivers, &facts->driver_problems);
-}
-
 HostFacts *host_facts_collect(int root, const RuntimeConfig *config, const char *search) {
         static const char *const qemu_names[] = { "qemu-system-x86_64", "qemu-kvm", NULL };
         cleanup_free char *where = xasprintf("%s:%s", search ? search : "", SEARCH_ALWAYS);
@@ -187,8 +181,6 @@ HostFacts *host_facts_collect(int root, const RuntimeConfig *config, const char 
         f->vmlinux = find_image(root, config->vmlinux, "vmlinux");
         f->vmlinuz = find_image(root, config->vmlinuz, "vmlinuz");
         f->initrd = find_image(root, config->initrd, "initrd");
-        if (!streq(config->driver, "auto"))
-                collect_drivers(config, f);
         return f;
 }
 
@@ -226,7 +218,7 @@ static int probe_accelerator(const RuntimeConfig *config, HostFacts *f, Error *e
         return 0;
 }
 
-int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) {
+int host_facts_gather(const RuntimeConfig *config, const Caller *caller, HostFacts **ret, Error *err) {
         cleanup(host_facts_freep) HostFacts *f = NULL;
         cleanup_close int root = host_root_open("/", err);
         ClockSample clock = host_clock_sample(); /* early: it must be 2 ms old when it is used */
@@ -237,7 +229,11 @@ int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) 
         f = host_facts_collect(root, config, getenv("PATH"));
         if (host_facts_check_configured(config, f, err) < 0)
                 return -err->code;
-        if (qemu_user_find(root, config->qemu_user, &user, err) < 0)
+        f->rootless = caller->rootless;
+        f->own_uid = caller->uid;
+        f->own_gid = caller->gid;
+        /* there is no other user than one's own in there */
+        if (!f->rootless && qemu_user_find(root, config->qemu_user, &user, err) < 0)
                 return error_prefix(err, "configuration: qemuUser");
         f->qemu_uid = user.uid;
         f->qemu_gid = user.gid;
@@ -253,14 +249,13 @@ int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err) 
         return 0;
 }
 
-int host_facts_gather_gpu(const RuntimeConfig *config, HostFacts *facts, Error *err) {
+int host_facts_gather_gpu(HostFacts *facts, Error *err) {
         cleanup_close int root = host_root_open("/", err);
 
         if (root < 0)
                 return -err->code;
         gpu_facts_free(facts->gpu);
         facts->gpu = gpu_facts_collect(root);
-        collect_drivers(config, facts);
         return 0;
 }
 

@@ -9,16 +9,17 @@
 #include "common/base/cleanup.h"
 #include "common/base/error.h"
 #include "runtime/config.h"
+#include "runtime/host/caller.h"
 #include "runtime/plan/facts.h"
 
 /*
  * Everything of this host. What is not there stays NULL in the facts; an error is a configuration that names what
- * does not exist (a program, an image, the user). The accelerator is not probed when the configuration forces tcg.
+ * does not exist (a program, an image, the user). CALLER is as it was before it became root. The accelerator is not probed when the configuration forces tcg.
  */
-int host_facts_gather(const RuntimeConfig *config, HostFacts **ret, Error *err);
+int host_facts_gather(const RuntimeConfig *config, const Caller *caller, HostFacts **ret, Error *err);
 
-/* Adds what passing devices needs (gpu-facts.h), driver bundles among it. */
-int host_facts_gather_gpu(const RuntimeConfig *config, HostFacts *facts, Error *err);
+/* Adds what passing devices needs (gpu-facts.h). */
+int host_facts_gather_gpu(HostFacts *facts, Error *err);
 
 /* Physical address bits of this processor. */
 uint32_t host_address_bits(void);

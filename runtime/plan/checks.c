@@ -222,6 +222,22 @@ static void describe_device(const OciDevice *d, StrBuf *out) {
                       streq(d->type, "b") ? "block" : "character", d->major, d->minor);
 }
 
+static bool is_own_id(const OciIdMapping *mappings, size_t n, uint32_t own) {
+        return n == 0 || (n == 1 && mappings->host_id == own && mappings->size == 1);
+}
+
+static void find_foreign_ids(const OciSpec *spec, Report *r) {
+        const HostFacts *facts = r->p->facts;
+        const OciLinux *linux_ = spec->linux_;
+
+        if (!linux_ || facts->own_uid == 0)
+                return;
+        if (!is_own_id(linux_->uid_mappings, linux_->n_uid_mappings, facts->own_uid))
+                found(r, "linux.uidMappings");
+        if (!is_own_id(linux_->gid_mappings, linux_->n_gid_mappings, facts->own_gid))
+                found(r, "linux.gidMappings");
+}
+
 static void find_devices(const OciSpec *spec, Report *r) {
         const OciLinux *l = spec->linux_;
 
@@ -412,6 +428,8 @@ static const Check checks[] = {
           "guest" },
         { "linux.namespaces without cgroup", VERDICT_NOTE, find_shared_cgroups,
           "the container sees the cgroups of its guest, not those of the host" },
+        { "linux.uidMappings, gidMappings of ids that are not the user's", VERDICT_REFUSE, find_foreign_ids,
+          "who is not root has one id for the container, the own one; map that, with size 1" },
         { "linux.devices", VERDICT_REFUSE, find_devices,
           "a device of the host does not exist inside a virtual machine; leave it out" },
         { "linux.devices of a privileged container", VERDICT_WARN, find_privileged_devices,

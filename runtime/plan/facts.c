@@ -10,13 +10,6 @@ static const JsonField firmware_fact_fields[] = {
         {},
 };
 
-static const JsonField driver_fact_fields[] = {
-        { JSON_FIELD(DriverFact, path, "path", JSON_KIND_STRING), .flags = JSON_REQUIRED },
-        { JSON_OBJECT_PTR_FIELD(DriverFact, manifest, "manifest", driver_manifest_fields),
-          .flags = JSON_REQUIRED },
-        {},
-};
-
 const JsonField host_facts_fields[] = {
         { JSON_FIELD(HostFacts, cpus, "cpus", JSON_KIND_UINT32) },
         { JSON_FIELD(HostFacts, memory, "memory", JSON_KIND_UINT64) },
@@ -37,10 +30,11 @@ const JsonField host_facts_fields[] = {
         { JSON_FIELD(HostFacts, qemu_uid, "qemuUid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
         { JSON_FIELD(HostFacts, qemu_gid, "qemuGid", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO },
         { JSON_OBJECT_PTR_FIELD(HostFacts, gpu, "gpu", gpu_facts_fields) },
+        { JSON_FIELD(HostFacts, rootless, "rootless", JSON_KIND_BOOL) },
+        { JSON_FIELD(HostFacts, own_uid, "ownUid", JSON_KIND_UINT32) },
+        { JSON_FIELD(HostFacts, own_gid, "ownGid", JSON_KIND_UINT32) },
         { JSON_FIELD(HostFacts, tun, "tun", JSON_KIND_BOOL) },
         { JSON_FIELD(HostFacts, cgroup_version, "cgroupVersion", JSON_KIND_UINT32),
           .flags = JSON_WRITE_ZERO },
-        { JSON_ARRAY_FIELD(HostFacts, drivers, "drivers", driver_fact_fields) },
-        { JSON_FIELD(HostFacts, driver_problems, "driverProblems", JSON_KIND_STRV) },
         {},
 };

@@ -100,19 +100,39 @@ Json *planner_guest_resources(const Json *resources) {
         return result;
 }
 
-static void rewrite_linux(Json *guest, const OciLinux *spec, char *const *of_pod) {
+/* The one id that a user has is 0 where the container is made; that it is the user's was checked. */
+static void rewrite_mappings(Json *linux_, const char *key) {
+        Json *result = json_new_array();
+        const Json *mappings = json_get(linux_, key);
+
+        for (size_t i = 0; i < json_count(mappings); i++) {
+                Json *mapping = json_copy(json_item(mappings, i));
+
+                json_set(mapping, "hostID", json_new_uint64(0));
+                json_append(result, mapping);
+        }
+        json_set(linux_, key, result);
+}
+
+static void rewrite_linux(const Planner *p, Json *guest) {
         static const char *const host_only[] = { "cgroupsPath", "intelRdt", "mountLabel", NULL };
+        const OciLinux *spec = p->spec->linux_;
         Json *linux_ = copy_of(guest, "linux");
 
         if (!linux_)
                 return;
         drop(linux_, host_only);
         if (spec->n_namespaces > 0)
-                json_set(linux_, "namespaces", rewrite_namespaces(json_get(linux_, "namespaces"), of_pod));
+                json_set(linux_, "namespaces",
+                         rewrite_namespaces(json_get(linux_, "namespaces"), p->request->pod_namespaces));
         if (spec->n_devices > 0)
                 json_set(linux_, "devices", rewrite_devices(json_get(linux_, "devices"), spec));
         if (spec->resources)
                 json_set(linux_, "resources", planner_guest_resources(json_get(linux_, "resources")));
+        if (p->facts->own_uid != 0 && spec->n_uid_mappings > 0)
+                rewrite_mappings(linux_, "uidMappings");
+        if (p->facts->own_uid != 0 && spec->n_gid_mappings > 0)
+                rewrite_mappings(linux_, "gidMappings");
         json_set(guest, "linux", linux_);
 }
 
@@ -122,7 +142,7 @@ Json *planner_guest(const Planner *p, Json *mounts) {
         rewrite_root(guest, p->folder);
         json_set(guest, "process", planner_guest_process(json_get(guest, "process")));
         rewrite_hooks(guest);
-        rewrite_linux(guest, p->spec->linux_, p->request->pod_namespaces);
+        rewrite_linux(p, guest);
         json_set(guest, "mounts", mounts);
         json_set(guest, "vm", NULL);
         return guest;

@@ -11,18 +11,23 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
+/* Who is not root can put nothing into a namespace of the container's own, except from hooks. */
+static bool stays_empty(const Planner *p) {
+        return p->facts->own_uid != 0 && !p->plan->launch.network_joined && !p->spec->hooks;
+}
+
 void planner_network(Planner *p) {
         const OciNamespace *namespace = oci_namespace(p->spec->linux_, "network");
         LaunchPlan *launch = &p->plan->launch;
 
-        launch->network_cards = p->config->network_cards;
+        launch->network_joined = namespace && namespace->path && *namespace->path;
+        launch->network_cards = stays_empty(p) ? 0 : p->config->network_cards;
         if (!p->facts->tun && launch->network_cards > 0) {
-                planner_warn(
-                        p, "network: there is no /dev/net/tun on this host, so the container has no network; "
-                           "run modprobe tun");
+                planner_warn(p, "network: there is no /dev/net/tun on this host, or it cannot be opened, so "
+                                "the container "
+                                "has no network; run modprobe tun");
                 launch->network_cards = 0;
         }
-        launch->network_joined = namespace && namespace->path && *namespace->path;
         p->plan->vm.network_cards = launch->network_cards;
         for (size_t i = 0; i < p->spec->n_mounts; i++) {
                 const OciMount *m = &p->spec->mounts[i];

@@ -310,13 +310,14 @@ static void test_real_facts(void **state) {
         cleanup(runtime_config_freep) RuntimeConfig *config = runtime_config_new();
         cleanup(host_facts_freep) HostFacts *f = NULL;
         cleanup_error Error e = { 0 };
+        Caller caller = { 0 };
         uint64_t begin;
 
         (void)state;
         free(config->accelerator);
         config->accelerator = xstrdup("tcg");
         begin = now_usec();
-        must(host_facts_gather(config, &f, &e), &e);
+        must(host_facts_gather(config, &caller, &f, &e), &e);
         print_message("gathered in %llu us\n", (unsigned long long)(now_usec() - begin));
         assert_true(f->cpus > 0);
         assert_true(f->memory > 64U << 20);
