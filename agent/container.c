@@ -75,11 +75,12 @@ static int run_init(void *user, Error *err) {
 
 /* ---- the agent ---- */
 
-static int prepare(Container *container, Error *err) {
+static int prepare(Container *container, const Driver *driver, Error *err) {
         cleanup_free char *cgroup = NULL;
         OciSpec *spec = container->spec;
         EnvironmentOptions options = {
                 .spec = spec,
+                .driver = driver,
                 .id = container->id,
                 .bundle = container->bundle,
                 .open_terminal = open_terminal,
@@ -151,7 +152,7 @@ static int start_init(Container *container, ProcessTable *table, const Container
         return r;
 }
 
-int container_new(ProcessTable *table, const CreateRequest *request, uint32_t number, const Container *pod,
+int container_new(ProcessTable *table, const CreateRequest *request, const ContainerPlace *place,
                   uint32_t seq, Container **ret, Error *err) {
         cleanup(container_freep) Container *container = xnew(Container, 1);
         int r;
@@ -159,14 +160,15 @@ int container_new(ProcessTable *table, const CreateRequest *request, uint32_t nu
         r = oci_spec_from_tree(request->config, &container->spec, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
-        container->number = number;
+        driver_extend_spec(place->driver, container->spec);
+        container->number = place->number;
         container->id = request->id ? xstrdup(request->id) : NULL;
         container->bundle = request->bundle ? xstrdup(request->bundle) : NULL;
         terminal_size(container->spec->process, request->rows, request->cols, &container->rows,
                       &container->cols);
-        r = prepare(container, err);
+        r = prepare(container, place->driver, err);
         if (r >= 0)
-                r = start_init(container, table, pod, seq, err);
+                r = start_init(container, table, place->pod, seq, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(container);

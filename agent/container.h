@@ -21,8 +21,15 @@ typedef struct Container {
         int pod_namespaces; /* CLONE_… of the pod's that it enters */
 } Container;
 
-/* Starts setting it up as container NUMBER; POD is container 0 when this is a further one. The process table reports when its init is ready. SEQ is the request's. */
-int container_new(ProcessTable *table, const CreateRequest *request, uint32_t number, const Container *pod,
+/* What it has to do with the rest of the virtual machine. */
+typedef struct ContainerPlace {
+        uint32_t number;
+        const Container *pod; /* container 0 when this is a further one */
+        const Driver *driver; /* the one it has a share of; NULL: none */
+} ContainerPlace;
+
+/* Starts setting it up. The process table reports when its init is ready. SEQ is the request's. */
+int container_new(ProcessTable *table, const CreateRequest *request, const ContainerPlace *place,
                   uint32_t seq, Container **ret, Error *err);
 /* The init must be gone. */
 Container *container_free(Container *container);

@@ -16,6 +16,7 @@
  *   propagation                  after pivot_root, which refuses a shared root
  *   working folder               made while the root can be written
  *   terminal, /dev/console       in the container's devpts, before its root is read-only
+ *   driver bundle                its libraries become known to the container's loader
  *   read-only root
  *   program                      identity; what is left to do at START is to look for the program, to give up the
  *                                last capabilities, to load the filter, and to exec
@@ -43,6 +44,7 @@
 struct Environment {
         const OciSpec *spec;
         const Cgroup *cgroup;
+        const Driver *driver;
         char *id, *bundle;
         int (*open_terminal)(void *user, Error *err);
         void *user;
@@ -74,6 +76,7 @@ int environment_new(const EnvironmentOptions *options, Environment **ret, Error 
                 return error_set(err, EINVAL, "process.terminal: there is nobody to open one");
         e->spec = spec;
         e->cgroup = options->cgroup;
+        e->driver = options->driver;
         e->id = options->id ? xstrdup(options->id) : NULL;
         e->bundle = options->bundle ? xstrdup(options->bundle) : NULL;
         e->open_terminal = options->open_terminal;
@@ -106,6 +109,10 @@ uint64_t environment_clone_flags(const Environment *e) {
 
 const Seccomp *environment_seccomp(const Environment *e) {
         return e->seccomp;
+}
+
+const Driver *environment_driver(const Environment *e) {
+        return e->driver;
 }
 
 /* The owner, outside, of what the container's user makes of its cgroup: only a user namespace makes it
@@ -142,6 +149,8 @@ static int build_root(Environment *e, int *root, Error *err) {
                 return -err->code;
         if (!mount_plan_binds_dev(e->mounts) && devices_make(spec, *root, err) < 0)
                 return -err->code;
+        if (driver_mount(e->driver, *root, err) < 0)
+                return -err->code;
         return rootfs_hide(spec, *root, err);
 }
 
@@ -174,6 +183,8 @@ static int enter_root(Environment *e, int root, Error *err) {
                 return -err->code;
         if (make_working_folder(spec->process, root, err) < 0 || open_terminal(e, root, err) < 0)
                 return -err->code;
+        if (driver_settle(e->driver, spec->process, e->seccomp, err) < 0)
+                return error_prefix(err, "driver bundle");
         return rootfs_seal(spec, err);
 }
 

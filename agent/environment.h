@@ -31,11 +31,13 @@
 #include <sys/types.h>
 
 #include "agent/cgroup.h"
+#include "agent/driver.h"
 #include "common/oci/spec.h"
 
 typedef struct EnvironmentOptions {
         const OciSpec *spec;  /* borrowed until environment_free() */
         const Cgroup *cgroup; /* borrowed; the one the child is cloned into; NULL (tests): no cgroup */
+        const Driver *driver; /* borrowed; NULL: the container gets none of a driver bundle */
         const char *id;       /* for the state that startContainer hooks read; may be NULL */
         const char *bundle;
         /* With process.terminal: called by the child once the container's root is "/" and it leads a
@@ -61,5 +63,5 @@ int environment_setup(Environment *e, Error *err);
 int environment_exec(Environment *e, Error *err);
 
 /* The compiled linux.seccomp, which also holds for processes of `exec`; NULL: none. Owned by E. */
-struct Seccomp;
-const struct Seccomp *environment_seccomp(const Environment *e);
+const Seccomp *environment_seccomp(const Environment *e);
+const Driver *environment_driver(const Environment *e);

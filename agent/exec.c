@@ -53,6 +53,8 @@ static int run_exec(void *user, Error *err) {
 
         r = join(exec, err);
         if (r >= 0)
+                driver_set_environment(environment_driver(exec->container->environment), exec->spec);
+        if (r >= 0)
                 r = take_terminal(exec, err);
         if (r >= 0)
                 r = program_setup(exec->spec, environment_seccomp(exec->container->environment), &program,

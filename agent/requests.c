@@ -60,9 +60,29 @@ static int set_clock(uint64_t realtime, Error *err) {
         return 0;
 }
 
-static int create(Member *member, const CreateRequest *request, uint32_t seq, Error *err) {
+/* The driver is loaded for the first container; a further one may share it. */
+static int find_driver(Session *session, CreateRequest *request, bool first, const Driver **ret, Error *err) {
+        int r = 0;
+
+        if (!request->driver)
+                return 0;
+        if (first && !session->test && !session->driver)
+                r = driver_load(TAKE_PTR(request->driver), &session->driver, err);
+        else if (!session->driver || !streq(session->driver->manifest->name, request->driver->name))
+                r = error_set(
+                        err, ENODEV,
+                        "the virtual machine has no driver bundle \"%s\": it comes with the pod's first "
+                        "container",
+                        request->driver->name);
+        if (r >= 0)
+                *ret = session->driver;
+        return r;
+}
+
+static int create(Member *member, CreateRequest *request, uint32_t seq, Error *err) {
         Session *session = member->session;
         const Member *pod = member->number ? session_member(session, 0) : NULL;
+        ContainerPlace place = { .number = member->number, .pod = pod ? pod->container : NULL };
         int r;
 
         if (!session->test && !pod) {
@@ -75,8 +95,9 @@ static int create(Member *member, const CreateRequest *request, uint32_t seq, Er
                 if (r < 0)
                         return r;
         }
-        r = container_new(&session->processes, request, member->number, pod ? pod->container : NULL, seq,
-                          &member->container, err);
+        r = find_driver(session, request, !pod, &place.driver, err);
+        if (r >= 0)
+                r = container_new(&session->processes, request, &place, seq, &member->container, err);
         if (r >= 0)
                 session_watch_memory(member);
         return r;
@@ -234,6 +255,8 @@ static int on_update(Session *session, const Frame *frame, Error *err) {
         int r;
 
         r = member ? oci_resources_parse(frame->data, frame->length, &resources, err) : -err->code;
+        if (r >= 0 && resources->n_devices > 0)
+                driver_extend_resources(environment_driver(member->container->environment), resources);
         if (r >= 0)
                 r = cgroup_apply(member->container->cgroup, resources, err);
         if (r >= 0)

@@ -371,6 +371,7 @@ static void clear(Session *session) {
         log_relay_stop(&session->log);
         while (session->processes.first)
                 process_free(session->processes.first);
+        driver_free(session->driver);
         network_free(session->network);
         dns_free(session->dns);
         while (session->members)

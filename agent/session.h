@@ -51,6 +51,7 @@ struct Session {
         ProcessTable processes; /* numbered container << CONTAINER_SHIFT | process */
         Member *members;
         Network *network;
+        Driver *driver; /* loaded with container 0; NULL: none */
         Dns *dns;
         bool test;
         bool ended; /* the host broke the protocol or is gone: nothing is done any more */

@@ -17,7 +17,7 @@
 #define FILE_MAX        (1U << 20) /* bytes of one file */
 #define VALUE_SHOWN_MAX 64U        /* bytes of a value that a message shows */
 
-#define DEFAULT_ALLOWED "vcpus memoryMiB"
+#define DEFAULT_ALLOWED "vcpus memoryMiB driver"
 
 const JsonField runtime_config_fields[] = {
         { JSON_FIELD(RuntimeConfig, accelerator, "accelerator", JSON_KIND_STRING),
@@ -72,6 +72,12 @@ const JsonField runtime_config_fields[] = {
         { JSON_FIELD(RuntimeConfig, initrd, "initrd", JSON_KIND_STRING),
           .doc = "The guest's initrd with carrel-agent, an absolute path. Default: initrd in carrel's data "
                  "folder." },
+        { JSON_FIELD(RuntimeConfig, driver, "driver", JSON_KIND_STRING),
+          .doc = "Driver bundle the guest gets (carrel driver list): a name, \"none\", or \"auto\": the one "
+                 "that suits a device that is passed to the guest, if any. Default: \"auto\"." },
+        { JSON_FIELD(RuntimeConfig, driver_path, "driverPath", JSON_KIND_STRING),
+          .doc = "Folder in which driver bundles (*.erofs) are looked for before drivers in carrel's data "
+                 "folder, an absolute path. Default: none." },
         { JSON_FIELD(RuntimeConfig, kernel_append, "kernelAppend", JSON_KIND_STRING),
           .doc = "Words added to the guest's kernel command line. Default: none." },
         { JSON_FIELD(RuntimeConfig, boot_timeout_ms, "bootTimeoutMs", JSON_KIND_UINT64),
@@ -106,7 +112,7 @@ const JsonField runtime_config_fields[] = {
                  "allows all "
                  "but this one. Whoever starts containers controls annotations, so programs, kernel and "
                  "initrd are "
-                 "better not among them. Default: [\"vcpus\", \"memoryMiB\"]." },
+                 "better not among them. Default: [\"vcpus\", \"memoryMiB\", \"driver\"]." },
         {},
 };
 
@@ -118,6 +124,7 @@ RuntimeConfig *runtime_config_new(void) {
         config->share = xstrdup("auto");
         config->virtiofs_cache = xstrdup("auto");
         config->qemu_user = xstrdup("nobody");
+        config->driver = xstrdup("auto");
         config->network_cards = 2;
         config->boot_timeout_ms = 60000;
         config->console_limit = 256U << 10;
@@ -241,7 +248,7 @@ static int check_paths(const RuntimeConfig *c, Error *err) {
                 const char *key, *value;
         } rules[] = {
                 { "qemu", c->qemu },       { "virtiofsd", c->virtiofsd }, { "vmlinux", c->vmlinux },
-                { "vmlinuz", c->vmlinuz }, { "initrd", c->initrd },
+                { "vmlinuz", c->vmlinuz }, { "initrd", c->initrd },       { "driverPath", c->driver_path },
         };
 
         for (size_t i = 0; i < ELEMENTS_OF(rules); i++)

@@ -22,6 +22,7 @@
 #include "common/base/str.h"
 #include "common/protocol/network.h"
 #include "shim/jail.h"
+#include "shim/qemu-words.h"
 #include "shim/sandbox.h"
 #include "shim/signals.h"
 
@@ -79,7 +80,7 @@ static void on_words(LoopSource *source, int fd, uint32_t events, void *user) {
 static char *describe_end(Child *child, int status) {
         cleanup_strv char **lines = NULL;
         cleanup_free char *joined = NULL, *clean = NULL, *how = NULL;
-        const char *words;
+        const char *words, *meaning;
 
         while (child->words_source && read_words(child))
                 ;
@@ -94,6 +95,9 @@ static char *describe_end(Child *child, int status) {
         lines = strv_split(words, "\r\n");
         joined = strv_join(lines, " | ");
         clean = str_printable(joined, strlen(joined), LAST_WORDS_MAX);
+        meaning = child == &child->vm->qemu ? qemu_words_explain(words) : NULL;
+        if (meaning)
+                return xasprintf("%s %s: %s: %s", child->name, how, meaning, clean);
         return *clean ? xasprintf("%s %s: %s", child->name, how, clean)
                       : xasprintf("%s %s", child->name, how);
 }
@@ -179,10 +183,19 @@ static int start_virtiofsd(Vm *vm, const LaunchPlan *plan, int *ret_connection, 
         return 0;
 }
 
+/* -1 without an error: there is none. */
+static int open_driver(const LaunchPlan *plan, int *ret, Error *err) {
+        if (!plan->driver)
+                return 0;
+        *ret = open(plan->driver, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return *ret < 0 ? error_errno(err, "driver bundle %s", plan->driver) : 0;
+}
+
 static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *taps, VmSockets *ret,
                       Error *err) {
         static const int targets[] = { QEMU_FD_QMP, QEMU_FD_AGENT, QEMU_FD_CONSOLE };
-        SpawnFd fds[4 + NETWORK_CARDS_MAX];
+        SpawnFd fds[5 + NETWORK_CARDS_MAX];
+        cleanup_close int driver = -1;
         SpawnSpec spec = {
                 .argv = plan->qemu,
                 .fds = fds,
@@ -196,8 +209,10 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
                 .setup = jail_enter,
         };
         LaunchPlan copy = *plan; /* the callback takes a plain pointer */
-        int ours[3] = { -1, -1, -1 }, r = 0;
+        int ours[3] = { -1, -1, -1 }, r = open_driver(plan, &driver, err);
 
+        if (r < 0)
+                return r;
         spec.user = &copy;
         for (size_t i = 0; i < ELEMENTS_OF(targets); i++) {
                 int pair[2];
@@ -211,6 +226,8 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
         }
         for (uint32_t i = 0; i < plan->network_cards; i++)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = taps[i], .target = QEMU_FD_TAP + (int)i };
+        if (driver >= 0)
+                fds[spec.n_fds++] = (SpawnFd){ .fd = driver, .target = QEMU_FD_DRIVER };
         if (virtiofs >= 0)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = virtiofs, .target = QEMU_FD_VIRTIOFS };
         if (r >= 0)

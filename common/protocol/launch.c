@@ -24,6 +24,7 @@ const JsonField launch_plan_fields[] = {
         { JSON_FIELD(LaunchPlan, qemu_uid, "qemuUid", JSON_KIND_UINT32) },
         { JSON_FIELD(LaunchPlan, qemu_gid, "qemuGid", JSON_KIND_UINT32) },
         { JSON_UINT32_ARRAY_FIELD(LaunchPlan, qemu_groups, "qemuGroups") },
+        { JSON_FIELD(LaunchPlan, driver, "driver", JSON_KIND_STRING) },
         { JSON_FIELD(LaunchPlan, qemu_devices, "qemuDevices", JSON_KIND_STRV) },
         { JSON_ARRAY_FIELD(LaunchPlan, shares, "shares", launch_share_fields) },
         { JSON_FIELD(LaunchPlan, guest, "guest", JSON_KIND_RAW), .flags = JSON_REQUIRED },

@@ -12,6 +12,7 @@
 
 #include "common/base/json.h"
 #include "common/oci/linux.h"
+#include "common/protocol/network.h"
 
 /* Files of a container's state folder. */
 #define STATE_RECORD  "record.json"  /* written by the runtime at create */
@@ -44,6 +45,7 @@ enum {
         QEMU_FD_CONSOLE = 5,  /* chardev socket behind the serial console */
         QEMU_FD_VIRTIOFS = 6, /* chardev socket to virtiofsd (only with a virtiofs share) */
         QEMU_FD_TAP = 7,      /* tap of the first network card; the others follow */
+        QEMU_FD_DRIVER = QEMU_FD_TAP + NETWORK_CARDS_MAX, /* driver bundle, read-only */
 };
 
 /* Descriptor of virtiofsd: its listening socket. */
@@ -82,6 +84,7 @@ typedef struct LaunchPlan {
         uint32_t qemu_uid, qemu_gid; /* identity of QEMU; 0: stays root (9p share) */
         uint32_t *qemu_groups;       /* supplementary groups of QEMU (that of /dev/kvm) */
         size_t n_qemu_groups;
+        char *driver;        /* driver bundle, absolute path; NULL: none */
         char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm") */
         LaunchShare *shares;
         size_t n_shares;

@@ -23,6 +23,7 @@ const JsonField create_request_fields[] = {
         { JSON_FIELD(CreateRequest, hostname, "hostname", JSON_KIND_STRING) },
         { JSON_FIELD(CreateRequest, rows, "rows", JSON_KIND_UINT32) },
         { JSON_FIELD(CreateRequest, cols, "cols", JSON_KIND_UINT32) },
+        { JSON_OBJECT_PTR_FIELD(CreateRequest, driver, "driver", driver_manifest_fields) },
         { JSON_FIELD(CreateRequest, id, "id", JSON_KIND_STRING) },
         { JSON_FIELD(CreateRequest, bundle, "bundle", JSON_KIND_STRING) },
         {},

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/json.h"
+#include "common/protocol/driver.h"
 #include "common/protocol/frame.h"
 #include "common/protocol/network.h"
 
@@ -41,11 +42,12 @@ typedef struct Hello {
 
 typedef struct CreateRequest {
         Json *config; /* OCI config.json rewritten for the guest: paths below GUEST_SHARE, host parts removed */
-        char *share_type;    /* "virtiofs" or "9p" */
-        uint64_t realtime;   /* host's CLOCK_REALTIME, nanoseconds */
-        char *hostname;      /* the host's: what shows where no uts namespace has another; may be absent */
-        uint32_t rows, cols; /* of the terminal; 0: unknown */
-        char *id, *bundle;   /* for the state that startContainer hooks read; may be absent */
+        char *share_type;       /* "virtiofs" or "9p" */
+        uint64_t realtime;      /* host's CLOCK_REALTIME, nanoseconds */
+        char *hostname;         /* the host's: what shows where no uts namespace has another; may be absent */
+        uint32_t rows, cols;    /* of the terminal; 0: unknown */
+        DriverManifest *driver; /* of the bundle whose device the container gets; NULL: none */
+        char *id, *bundle;      /* for the state that startContainer hooks read; may be absent */
 } CreateRequest;
 
 typedef struct CreateReply {

@@ -54,6 +54,7 @@ extern const Command command_console;
 extern const Command command_create;
 extern const Command command_delete;
 extern const Command command_doctor;
+extern const Command command_driver;
 extern const Command command_events;
 extern const Command command_exec;
 extern const Command command_features;

@@ -35,6 +35,7 @@
 #include "runtime/host/kernel-image.h"
 #include "runtime/host/netns.h"
 #include "runtime/host/scope.h"
+#include "runtime/plan/driver.h"
 #include "runtime/plan/sizing.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
@@ -106,13 +107,24 @@ static int open_sockets(Creation *c, Error *err) {
         return path && c->pidfd_socket < 0 ? c->pidfd_socket : 0;
 }
 
+/* Modules of another kernel are refused before there is a machine that would. */
+static int check_driver(const Plan *plan, Error *err) {
+        cleanup_free char *vermagic = NULL;
+
+        if (!plan->vm.driver->manifest->kernel)
+                return 0;
+        if (kernel_image_vermagic(AT_FDCWD, plan->vm.kernel, &vermagic, err) < 0)
+                return error_prefix(err, "guest kernel");
+        return driver_check_kernel(plan->vm.driver->manifest, vermagic, err);
+}
+
 /* A wrong image is named here, in words, and not left to a machine that does not come up. */
 static int check_kernel(const Plan *plan, Error *err) {
         KernelNeeds needs = plan->vm.firmware == FIRMWARE_OVMF ? KERNEL_NEEDS_UEFI : KERNEL_NEEDS_DIRECT;
 
         if (kernel_image_check(AT_FDCWD, plan->vm.kernel, needs, err) < 0)
                 return error_prefix(err, "guest kernel");
-        return 0;
+        return plan->vm.driver ? check_driver(plan, err) : 0;
 }
 
 static int find_cgroups(Creation *c, Error *err) {
@@ -159,7 +171,7 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->caller, &c->facts, err);
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)
-                r = host_facts_gather_gpu(c->facts, err);
+                r = host_facts_gather_gpu(c->bundle.config, c->facts, err);
         if (r < 0)
                 return r;
         c->state_dir = path_join(request->globals->root, request->id);

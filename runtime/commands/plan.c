@@ -42,7 +42,7 @@ static int run(const CommandCall *call, Error *err) {
                 r = given->facts ? host_facts_read_file(given->facts, &facts, err)
                                  : host_facts_gather(bundle.config, &caller, &facts, err);
         if (r >= 0 && !given->facts && bundle.gpu.n_wishes > 0)
-                r = host_facts_gather_gpu(facts, err);
+                r = host_facts_gather_gpu(bundle.config, facts, err);
         if (r < 0)
                 return r;
         request.gpu = &bundle.gpu;

@@ -17,6 +17,7 @@
 #include "runtime/host/accelerator.h"
 #include "runtime/host/clock.h"
 #include "runtime/host/descriptors.h"
+#include "runtime/host/driver-bundle.h"
 #include "runtime/host/gpu-facts.h"
 #include "runtime/host/host-root.h"
 #include "runtime/host/qemu-user.h"
@@ -165,6 +166,12 @@ static char *find_configured(int root, const char *configured, const char *searc
         return host_root_find_program(root, (const char *const[]){ configured, NULL }, search);
 }
 
+/* For the bundle that the configuration names, or for devices that are to have one. */
+static void collect_drivers(const RuntimeConfig *config, HostFacts *facts) {
+        if (!streq(config->driver, "none") && !facts->drivers)
+                driver_bundles_list(config, &facts->drivers, &facts->n_drivers, &facts->driver_problems);
+}
+
 HostFacts *host_facts_collect(int root, const RuntimeConfig *config, const char *search) {
         static const char *const qemu_names[] = { "qemu-system-x86_64", "qemu-kvm", NULL };
         cleanup_free char *where = xasprintf("%s:%s", search ? search : "", SEARCH_ALWAYS);
@@ -181,6 +188,8 @@ HostFacts *host_facts_collect(int root, const RuntimeConfig *config, const char 
         f->vmlinux = find_image(root, config->vmlinux, "vmlinux");
         f->vmlinuz = find_image(root, config->vmlinuz, "vmlinuz");
         f->initrd = find_image(root, config->initrd, "initrd");
+        if (!streq(config->driver, "auto"))
+                collect_drivers(config, f);
         return f;
 }
 
@@ -249,13 +258,14 @@ int host_facts_gather(const RuntimeConfig *config, const Caller *caller, HostFac
         return 0;
 }
 
-int host_facts_gather_gpu(HostFacts *facts, Error *err) {
+int host_facts_gather_gpu(const RuntimeConfig *config, HostFacts *facts, Error *err) {
         cleanup_close int root = host_root_open("/", err);
 
         if (root < 0)
                 return -err->code;
         gpu_facts_free(facts->gpu);
         facts->gpu = gpu_facts_collect(root);
+        collect_drivers(config, facts);
         return 0;
 }
 

@@ -18,8 +18,8 @@
  */
 int host_facts_gather(const RuntimeConfig *config, const Caller *caller, HostFacts **ret, Error *err);
 
-/* Adds what passing devices needs (gpu-facts.h). */
-int host_facts_gather_gpu(HostFacts *facts, Error *err);
+/* Adds what passing devices needs (gpu-facts.h), driver bundles among it. */
+int host_facts_gather_gpu(const RuntimeConfig *config, HostFacts *facts, Error *err);
 
 /* Physical address bits of this processor. */
 uint32_t host_address_bits(void);

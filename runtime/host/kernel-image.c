@@ -19,8 +19,10 @@
 #define MAX_UNPACKED (512U << 20)
 #define MAX_CONFIG   (4U << 20)
 #define CHUNK        (1U << 20)
-#define MAX_NEEDLE   32U
+#define MAX_NEEDLE   80U
 #define MAX_BANNERS  16U
+#define MAX_RELEASE  64U
+#define MAX_VERMAGIC 128U
 
 #define IKCONFIG_BEGIN "IKCFG_ST"
 #define IKCONFIG_END   "IKCFG_ED"
@@ -71,7 +73,7 @@ static int find_ikconfig(const ByteSource *s, char **ret, Error *err) {
 /* "Linux version 6.12.117 (...": the banner; not the pattern "%s version %s" it is printed with. */
 static char *find_banner(const ByteSource *s) {
         static const char words[] = "Linux version ";
-        char version[65] = "";
+        char version[MAX_RELEASE + 1] = "";
         uint64_t at = 0;
 
         for (unsigned i = 0; i < MAX_BANNERS && (at = find(s, at, words)) != NOT_FOUND; i++) {
@@ -88,11 +90,12 @@ static char *find_banner(const ByteSource *s) {
         return NULL;
 }
 
-static int config_from_bzimage(const ByteSource *s, KernelImage *image, Error *err) {
+/* The kernel in a bzImage; *ret reads from *ret_memory, owned by the caller. */
+static int unpack_bzimage(const ByteSource *s, KernelImage *image, ByteSource *ret, uint8_t **ret_memory,
+                          Error *err) {
         const KernelFormat *f = &image->format;
-        cleanup_free uint8_t *packed = NULL, *vmlinux = NULL;
-        ByteSource unpacked = { .fd = -1 };
-        size_t length;
+        cleanup_free uint8_t *packed = NULL;
+        size_t length = f->payload_length;
 
         if (f->payload_length > MAX_PACKED)
                 return error_set(err, EFBIG, "the kernel in the image is larger than %u MiB",
@@ -101,15 +104,20 @@ static int config_from_bzimage(const ByteSource *s, KernelImage *image, Error *e
         if (!byte_source_read(s, f->payload_offset, packed, (size_t)f->payload_length))
                 return error_set(err, EIO, "the image cannot be read to its end");
         image->packed = pack_format_of(packed, (size_t)f->payload_length);
-        if (image->packed == PACK_ELF) {
-                unpacked.data = packed;
-                unpacked.size = f->payload_length;
-                return find_ikconfig(&unpacked, &image->config, err);
-        }
-        if (unpack(packed, (size_t)f->payload_length, MAX_UNPACKED, &vmlinux, &length, err) < 0)
+        if (image->packed == PACK_ELF)
+                *ret_memory = TAKE_PTR(packed);
+        else if (unpack(packed, (size_t)f->payload_length, MAX_UNPACKED, ret_memory, &length, err) < 0)
                 return error_prefix(err, "the kernel in the image");
-        unpacked.data = vmlinux;
-        unpacked.size = length;
+        *ret = (ByteSource){ .data = *ret_memory, .fd = -1, .size = length };
+        return 0;
+}
+
+static int config_from_bzimage(const ByteSource *s, KernelImage *image, Error *err) {
+        cleanup_free uint8_t *memory = NULL;
+        ByteSource unpacked = { .fd = -1 };
+
+        if (unpack_bzimage(s, image, &unpacked, &memory, err) < 0)
+                return -err->code;
         return find_ikconfig(&unpacked, &image->config, err);
 }
 
@@ -241,6 +249,49 @@ int kernel_image_read(int dir, const char *path, KernelImage *ret, Error *err) {
                 find_config_beside(dir, path, &image);
         *ret = image;
         return 0;
+}
+
+/* The release and words behind it, as include/linux/vermagic.h puts them together; other texts that begin with the
+ * release are the banner and the like. */
+static int find_vermagic(const ByteSource *s, char **ret, Error *err) {
+        cleanup_free char *release = find_banner(s), *needle = NULL;
+        uint64_t at = 0;
+
+        if (!release)
+                return error_set(err, EINVAL, "the kernel does not say which release it is");
+        needle = xasprintf("%s ", release);
+        while ((at = find(s, at, needle)) != NOT_FOUND) {
+                char text[MAX_VERMAGIC] = "";
+                const char *words = text + strlen(needle);
+
+                for (size_t n = 0; n < sizeof(text) - 1; n++)
+                        if (!byte_source_read(s, at + n, text + n, 1) || text[n] == '\0')
+                                break;
+                if (str_after(words, "SMP ") || str_after(words, "preempt") ||
+                    str_after(words, "mod_unload ")) {
+                        *ret = xstrdup(text);
+                        return 0;
+                }
+                at += strlen(needle);
+        }
+        return error_set(err, ENOENT, "kernel %s takes no modules (CONFIG_MODULES is off)", release);
+}
+
+int kernel_image_vermagic(int dir, const char *path, char **ret, Error *err) {
+        cleanup(close_image) ByteSource source = { .fd = -1 };
+        cleanup_free uint8_t *memory = NULL;
+        ByteSource unpacked = { .fd = -1 };
+        KernelImage image = { 0 };
+        int r;
+
+        if (open_image(dir, path, &source, err) < 0)
+                return -err->code;
+        r = kernel_format_read(&source, &image.format, err);
+        if (r >= 0 && image.format.kind == KERNEL_BZIMAGE)
+                r = unpack_bzimage(&source, &image, &unpacked, &memory, err);
+        if (r >= 0)
+                r = find_vermagic(memory ? &unpacked : &source, ret, err);
+        return r < 0 ? error_prefix(err, "%s", path) : 0;
 }
 
 void kernel_image_done(KernelImage *image) {

@@ -34,6 +34,10 @@ typedef struct KernelImage {
         char *config_problem; /* one line, without the path, if none was found */
 } KernelImage;
 
+/* What the kernel wants modules to have been built for, "6.12.117-carrel SMP mod_unload ": out of the kernel itself.
+ * ENOENT: it takes no modules. Owned by the caller. */
+int kernel_image_vermagic(int dir, const char *path, char **ret, Error *err);
+
 /* Reads all of it: tens of milliseconds. Fails only if it is no kernel. */
 int kernel_image_read(int dir, const char *path, KernelImage *ret, Error *err);
 /* The same for bytes in memory; looks for no file beside it. Pure: this is what is fuzzed. */

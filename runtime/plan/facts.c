@@ -10,6 +10,13 @@ static const JsonField firmware_fact_fields[] = {
         {},
 };
 
+static const JsonField driver_fact_fields[] = {
+        { JSON_FIELD(DriverFact, path, "path", JSON_KIND_STRING), .flags = JSON_REQUIRED },
+        { JSON_OBJECT_PTR_FIELD(DriverFact, manifest, "manifest", driver_manifest_fields),
+          .flags = JSON_REQUIRED },
+        {},
+};
+
 const JsonField host_facts_fields[] = {
         { JSON_FIELD(HostFacts, cpus, "cpus", JSON_KIND_UINT32) },
         { JSON_FIELD(HostFacts, memory, "memory", JSON_KIND_UINT64) },
@@ -36,5 +43,7 @@ const JsonField host_facts_fields[] = {
         { JSON_FIELD(HostFacts, tun, "tun", JSON_KIND_BOOL) },
         { JSON_FIELD(HostFacts, cgroup_version, "cgroupVersion", JSON_KIND_UINT32),
           .flags = JSON_WRITE_ZERO },
+        { JSON_ARRAY_FIELD(HostFacts, drivers, "drivers", driver_fact_fields) },
+        { JSON_FIELD(HostFacts, driver_problems, "driverProblems", JSON_KIND_STRV) },
         {},
 };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/json.h"
+#include "common/protocol/driver.h"
 #include "runtime/gpu/facts.h"
 
 /* One of QEMU's firmware descriptors (docs/interop/firmware.json in QEMU) that suits x86_64 q35 UEFI. */
@@ -20,6 +21,12 @@ typedef struct FirmwareFact {
         char *device;     /* "flash" or "memory" (-bios) */
         char **features;  /* "secure-boot", "requires-smm", ... */
 } FirmwareFact;
+
+/* An installed driver bundle. */
+typedef struct DriverFact {
+        char *path;
+        DriverManifest *manifest;
+} DriverFact;
 
 typedef struct HostFacts {
         uint32_t cpus;         /* online */
@@ -44,8 +51,11 @@ typedef struct HostFacts {
         GpuFacts *gpu;               /* about devices that can be passed; NULL: not looked at */
         bool rootless;               /* containers are made in a user namespace, without the host's root */
         uint32_t own_uid,
-                own_gid; /* ids of the user that are 0, and all there is, in there; 0: another made it */
-        bool tun;        /* /dev/net/tun is there */
+                own_gid;     /* ids of the user that are 0, and all there is, in there; 0: another made it */
+        bool tun;            /* /dev/net/tun is there */
+        DriverFact *drivers; /* gathered only if one may be needed */
+        size_t n_drivers;
+        char **driver_problems;  /* one line each: bundles that cannot be used */
         uint32_t cgroup_version; /* 1 (also hybrid) or 2; 0: none mounted */
 } HostFacts;
 

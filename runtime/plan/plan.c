@@ -64,6 +64,8 @@ static Json *create_request(const VmPlan *vm, const PlanRequest *request, Json *
         json_set(guest, "bundle", json_new_string(request->bundle));
         json_set(guest, "config", config);
         json_set(guest, "shareType", json_new_string(share_kind_name(vm->share)));
+        if (vm->driver)
+                json_set(guest, "driver", json_to_tree(driver_manifest_fields, vm->driver->manifest));
         return guest;
 }
 
@@ -104,6 +106,8 @@ static void fill_launch(Planner *p, Json *guest) {
                 launch->network_joined = true;
         if (!launch->pod)
                 launch->qemu = qemu_argv(vm);
+        if (!launch->pod && vm->driver)
+                launch->driver = xstrdup(vm->driver->path);
         if (!launch->pod && vm->share == SHARE_VIRTIOFS) {
                 launch->virtiofsd = virtiofsd_argv(vm);
                 launch->qemu_uid = p->facts->qemu_uid;
@@ -157,6 +161,8 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                         "gpu: the container joins a virtual machine that runs already; ask for the GPU in "
                         "the pod's first container");
         r = request->pod ? 0 : plan_vm(&p, err);
+        if (r >= 0)
+                r = planner_driver(&p, err);
         if (r < 0)
                 return r;
         fill_launch(&p, planner_guest(&p, TAKE_PTR(mounts)));

@@ -54,6 +54,7 @@ typedef struct VmPlan {
         FirmwareKind firmware;
         ShareKind share;
         const FirmwareFact *ovmf; /* borrowed from the facts; only with FIRMWARE_OVMF */
+        const DriverFact *driver; /* borrowed from the facts; NULL: the guest gets no driver bundle */
         char *name;               /* of the guest: the container's id */
         char *qemu;               /* program */
         char *qboot;              /* only with FIRMWARE_NONE */

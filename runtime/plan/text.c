@@ -44,6 +44,7 @@ static Json *machine(const VmPlan *vm) {
         set_string(o, "kernel", vm->kernel);
         set_string(o, "initrd", vm->initrd);
         set_string(o, "append", vm->append);
+        set_string(o, "driver", vm->driver ? vm->driver->manifest->name : NULL);
         set_string(o, "share", share_kind_name(vm->share));
         set_string(o, "sharePath", vm->share_path);
         return o;

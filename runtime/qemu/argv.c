@@ -192,6 +192,26 @@ static void add_network(char ***argv, const VmPlan *vm) {
         }
 }
 
+/* The shim opens the bundle, wherever it is: QEMU's user need not be able to. */
+static void add_driver(char ***argv) {
+        Json *file = object("driver", "file");
+        Json *node = object("driver", "raw");
+        Json *o = modern_device("virtio-blk-pci");
+
+        strv_append(argv, "-add-fd");
+        strv_printf(argv, "fd=%d,set=1", QEMU_FD_DRIVER);
+        set_string(file, "filename", "/dev/fdset/1");
+        json_set(file, "read-only", json_new_bool(true));
+        set_string(node, "node-name", "driver");
+        json_set(node, "read-only", json_new_bool(true));
+        json_set(node, "file", file);
+        json_option(argv, "-blockdev", node);
+        set_string(o, "drive", "driver");
+        set_string(o, "serial", DRIVER_SERIAL);
+        json_set(o, "num-queues", json_new_uint64(1));
+        json_option(argv, "-device", o);
+}
+
 static void add_9p(char ***argv, const VmPlan *vm) {
         Json *o = modern_device("virtio-9p-pci");
         cleanup_free char *path = qemu_escape(vm->share_path);
@@ -218,5 +238,7 @@ char **qemu_argv(const VmPlan *vm) {
         add_network(&argv, vm);
         if (vm->n_devices > 0)
                 qemu_gpu_argv(&argv, vm);
+        if (vm->driver)
+                add_driver(&argv);
         return argv;
 }
