@@ -256,10 +256,9 @@ static void find_display(const PciDevice *device, const GpuNeeds *needs, GpuFind
                         "screen, set gpuBootDisplay in carrel's configuration",
                         "it is the display that the host booted with");
         else if (device->display_active)
-                gpu_findings_add(
-                        f, GPU_BLOCKED, "display-active",
-                        "stop the display manager (systemctl isolate multi-user.target), or pull the cable",
-                        "it shows a picture on a screen of the host");
+                /* by a process that shows something: find_users() has it; else it is the kernel's own text console */
+                gpu_findings_add(f, GPU_WARN, "display-active", NULL,
+                                 "it shows the host's text console, which goes away with it");
 }
 
 /* ---- its memory ---- */
