@@ -80,6 +80,10 @@ const JsonField runtime_config_fields[] = {
                  "folder, an absolute path. Default: none." },
         { JSON_FIELD(RuntimeConfig, kernel_append, "kernelAppend", JSON_KIND_STRING),
           .doc = "Words added to the guest's kernel command line. Default: none." },
+        { JSON_FIELD(RuntimeConfig, check_kernel, "checkKernel", JSON_KIND_BOOL), .flags = JSON_WRITE_ZERO,
+          .doc = "Whether a kernel that lacks what its firmware or a GPU needs is refused before it is "
+                 "started. "
+                 "Default: true." },
         { JSON_FIELD(RuntimeConfig, boot_timeout_ms, "bootTimeoutMs", JSON_KIND_UINT64),
           .doc = "Milliseconds a guest may take from the start of QEMU until its agent answers. Default: "
                  "60000." },
@@ -129,6 +133,7 @@ RuntimeConfig *runtime_config_new(void) {
         config->boot_timeout_ms = 60000;
         config->console_limit = 256U << 10;
         config->huge_pages = xstrdup("auto");
+        config->check_kernel = true;
         config->allow_annotations = strv_split(DEFAULT_ALLOWED, " ");
         return config;
 }

@@ -27,6 +27,7 @@ typedef struct RuntimeConfig {
         char *driver;                     /* auto, none, or the name of a bundle */
         char *driver_path;                /* folder of bundles beside the data folder's; NULL: none */
         char *kernel_append;              /* added to the guest's kernel command line */
+        bool check_kernel;                /* the kernel is looked at before it is started */
         uint64_t boot_timeout_ms;
         uint32_t network_cards; /* of the guest */
         uint64_t console_limit; /* bytes of console log kept a container */

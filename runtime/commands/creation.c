@@ -26,16 +26,15 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/protocol/message.h"
+#include "runtime/commands/kernel-check.h"
 #include "runtime/commands/pod.h"
 #include "runtime/commands/warning.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/engine-socket.h"
 #include "runtime/host/engine.h"
 #include "runtime/host/facts.h"
-#include "runtime/host/kernel-image.h"
 #include "runtime/host/netns.h"
 #include "runtime/host/scope.h"
-#include "runtime/plan/driver.h"
 #include "runtime/plan/sizing.h"
 #include "runtime/store/journal.h"
 #include "runtime/store/process.h"
@@ -107,26 +106,6 @@ static int open_sockets(Creation *c, Error *err) {
         return path && c->pidfd_socket < 0 ? c->pidfd_socket : 0;
 }
 
-/* Modules of another kernel are refused before there is a machine that would. */
-static int check_driver(const Plan *plan, Error *err) {
-        cleanup_free char *vermagic = NULL;
-
-        if (!plan->vm.driver->manifest->kernel)
-                return 0;
-        if (kernel_image_vermagic(AT_FDCWD, plan->vm.kernel, &vermagic, err) < 0)
-                return error_prefix(err, "guest kernel");
-        return driver_check_kernel(plan->vm.driver->manifest, vermagic, err);
-}
-
-/* A wrong image is named here, in words, and not left to a machine that does not come up. */
-static int check_kernel(const Plan *plan, Error *err) {
-        KernelNeeds needs = plan->vm.firmware == FIRMWARE_OVMF ? KERNEL_NEEDS_UEFI : KERNEL_NEEDS_DIRECT;
-
-        if (kernel_image_check(AT_FDCWD, plan->vm.kernel, needs, err) < 0)
-                return error_prefix(err, "guest kernel");
-        return plan->vm.driver ? check_driver(plan, err) : 0;
-}
-
 static int find_cgroups(Creation *c, Error *err) {
         const ContainerRequest *request = c->request;
         const OciLinux *linux_ = c->bundle.spec->linux_;
@@ -183,7 +162,7 @@ static int prepare(Creation *c, Error *err) {
         what.shm_bytes = bundle_shm_bytes(&c->bundle);
         r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);
         if (r >= 0 && !c->pod)
-                r = check_kernel(c->plan, err);
+                r = kernel_check(c->plan, c->bundle.config, err);
         if (r < 0)
                 return r;
         if (request->options->preserve_fds > 0)

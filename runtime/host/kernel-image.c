@@ -294,6 +294,35 @@ int kernel_image_vermagic(int dir, const char *path, char **ret, Error *err) {
         return r < 0 ? error_prefix(err, "%s", path) : 0;
 }
 
+#define NAMED_MAX 4U /* options that an error names */
+
+int kernel_image_check_options(int dir, const char *path, unsigned uses, Error *err) {
+        cleanup_kernel_image KernelImage image = { 0 };
+        cleanup_free KernelLack *lacks = NULL;
+        cleanup_strbuf StrBuf named = { 0 };
+        size_t n, count = 0;
+        int r = kernel_image_read(dir, path, &image, err);
+
+        if (r < 0 || !image.config)
+                return r;
+        n = kernel_config_check(image.config, uses, PACK_UNKNOWN, &lacks);
+        for (size_t i = 0; i < n; i++) {
+                if (!lacks[i].option->required || !(lacks[i].option->uses & uses))
+                        continue;
+                if (count++ < NAMED_MAX)
+                        strbuf_printf(&named, "%sCONFIG_%s (%s)", count > 1 ? ", " : "",
+                                      lacks[i].option->name, lacks[i].option->why);
+        }
+        if (count == 0)
+                return 0;
+        if (count > NAMED_MAX)
+                strbuf_printf(&named, " and %zu more", count - NAMED_MAX);
+        return error_set(
+                err, EINVAL,
+                "%s: built %s %s; carrel doctor --kernel explains all, kernel-config/ has the fragments",
+                path, lacks[0].option->unwanted ? "with" : "without", named.data);
+}
+
 void kernel_image_done(KernelImage *image) {
         free(image->version);
         free(image->config);

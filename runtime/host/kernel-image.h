@@ -25,6 +25,13 @@ typedef enum KernelNeeds {
  */
 int kernel_image_check(int dir, const char *path, KernelNeeds needs, Error *err);
 
+/*
+ * The options it was built with, as the image says (else the configuration beside it), against those that USES
+ * (KernelUse bits, kernel-config-check.h) cannot do without. EINVAL names up to four of them, with what goes wrong. An
+ * image whose options cannot be told passes. Tens of milliseconds.
+ */
+int kernel_image_check_options(int dir, const char *path, unsigned uses, Error *err);
+
 typedef struct KernelImage {
         KernelFormat format;
         PackFormat packed;    /* how a bzImage's kernel is packed */

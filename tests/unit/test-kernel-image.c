@@ -318,13 +318,41 @@ static void test_our_fragments(void **state) {
         assert_lacks(all.data, KERNEL_USE_ALL, PACK_LZ4, "");
 }
 
+static void test_options(void **state) {
+        static const struct {
+                const char *name, *error; /* its beginning; NULL: none */
+        } cases[] = {
+                { "bzimage-gzip", NULL },
+                { "bzimage-no-config", NULL }, /* nothing is known of it */
+                { "vmlinux-no-efi",
+                  "vmlinux-no-efi: built without CONFIG_EFI (the kernel takes OVMF for a BIOS, finds no ACPI "
+                  "tables, "
+                  "starts one CPU (\"SMP disabled\") and no GPU works); carrel doctor --kernel" },
+                { "vmlinux-poor", "vmlinux-poor: built without CONFIG_" },
+                { "initrd.gz", "initrd.gz: not a kernel" },
+        };
+        cleanup_close int dir = open_kernels();
+
+        (void)state;
+        for (size_t i = 0; i < ELEMENTS_OF(cases); i++) {
+                cleanup_error Error e = { 0 };
+                int r = kernel_image_check_options(dir, cases[i].name, KERNEL_USE_UEFI | KERNEL_USE_GPU, &e);
+
+                if (!cases[i].error && r < 0)
+                        fail_msg("%s", e.message);
+                if (cases[i].error && (r >= 0 || !str_after(e.message, cases[i].error)))
+                        fail_msg("%s: %s", cases[i].name, r < 0 ? e.message : "passes");
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_quick_check),  cmocka_unit_test(test_packed),
-                cmocka_unit_test(test_elf),          cmocka_unit_test(test_config_beside),
-                cmocka_unit_test(test_every_length), cmocka_unit_test(test_bomb),
-                cmocka_unit_test(test_config_get),   cmocka_unit_test(test_config_check),
-                cmocka_unit_test(test_table),        cmocka_unit_test(test_our_fragments),
+                cmocka_unit_test(test_options),       cmocka_unit_test(test_quick_check),
+                cmocka_unit_test(test_packed),        cmocka_unit_test(test_elf),
+                cmocka_unit_test(test_config_beside), cmocka_unit_test(test_every_length),
+                cmocka_unit_test(test_bomb),          cmocka_unit_test(test_config_get),
+                cmocka_unit_test(test_config_check),  cmocka_unit_test(test_table),
+                cmocka_unit_test(test_our_fragments),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
