@@ -44,6 +44,7 @@
 #define CREATE_TIMEOUT_MS 300000
 #define START_TIMEOUT_MS  120000
 /* How long a shim that has hung up may take to write down why. */
+#define END_TIMEOUT_MS  10000
 #define STOP_WAIT_STEPS 40
 #define STOP_WAIT_USEC  50000
 
@@ -526,17 +527,30 @@ int container_create(const ContainerRequest *request, Created *ret, Error *err) 
 }
 
 /* The shim ended instead of answering: what it wrote last says why. */
-static int explain_stop(Container *container, Error *err) {
+static void explain_stop(Container *container, Error *err) {
         cleanup_error Error ignored = { 0 };
 
         for (int i = 0; i < STOP_WAIT_STEPS; i++) {
                 if (container_refresh(container, &ignored) >= 0 && container->shim.error)
-                        return error_set(err, EIO, "%s", container->shim.error);
+                        break;
                 if (container->status == OCI_STOPPED)
                         break;
                 usleep(STOP_WAIT_USEC);
         }
-        return error_set(err, ESRCH, "the container stopped before it was started");
+        if (container->shim.error)
+                error_set(err, EIO, "%s", container->shim.error);
+        else
+                error_set(err, ESRCH, "the container stopped before it was started");
+}
+
+/* A start that failed ends the container. An engine that hears of the failure deletes it at once, and gives up (dockerd
+ * 20.10, for ever) when it is not stopped by then. */
+static void wait_for_end(const Container *container) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_close int pidfd = container_open_shim(container, &ignored);
+
+        if (pidfd >= 0)
+                process_wait(pidfd, END_TIMEOUT_MS);
 }
 
 int container_start(Container *container, Error *err) {
@@ -553,12 +567,15 @@ int container_start(Container *container, Error *err) {
                 r = container_spec(container, &spec, err);
         if (r >= 0)
                 r = client_connect(container->entry->dir, &client, err);
-        if (r >= 0)
-                r = client_request(client, FRAME_START, NULL, NULL, START_TIMEOUT_MS, &reply, err);
-        if (r == -ECONNRESET)
-                return explain_stop(container, err);
         if (r < 0)
                 return r;
+        r = client_request(client, FRAME_START, NULL, NULL, START_TIMEOUT_MS, &reply, err);
+        if (r == -ECONNRESET)
+                explain_stop(container, err);
+        if (r < 0) {
+                wait_for_end(container);
+                return -err->code;
+        }
         container->status = OCI_RUNNING;
         if (!spec->hooks)
                 return 0;
