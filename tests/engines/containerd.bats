@@ -128,3 +128,37 @@ setup_file() {
         must ctr container rm one
         assert_clean
 }
+
+@test "networks by CNI: bridge, host-local, static routes, firewall, tuning, loopback; what runc sees is seen" {
+        local theirs
+
+        need_program /usr/lib/cni/bridge
+        need_built tests/vm/network-exercise
+        mkdir -p /etc/cni/net.d
+        cat >/etc/cni/net.d/10-own.conflist <<NETWORK
+{ "cniVersion": "0.4.0", "name": "own", "plugins": [
+  { "type": "bridge", "bridge": "cni7", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+    "ipam": { "type": "host-local", "dataDir": "$T/cni", "ranges": [[{ "subnet": "10.88.7.0/24" }], [{ "subnet": "fd00:88::/64" }]],
+      "routes": [{ "dst": "0.0.0.0/0" }, { "dst": "::/0" }, { "dst": "192.0.2.0/24", "gw": "10.88.7.9" }] } },
+  { "type": "firewall", "backend": "iptables" },
+  { "type": "tuning", "mtu": 1390, "sysctl": { "net.ipv4.conf.eth0.arp_notify": "1", "net.ipv6.conf.eth0.accept_ra": "0" } } ] }
+NETWORK
+        echo '{ "cniVersion": "0.4.0", "name": "lo", "type": "loopback" }' >/etc/cni/net.d/99-loopback.conf
+        # all but the addresses, which are new each time
+        # shellcheck disable=SC2016
+        local look='ls /sys/class/net; cat /sys/class/net/eth0/mtu /proc/sys/net/ipv4/conf/eth0/arp_notify /proc/sys/net/ipv6/conf/eth0/accept_ra
+                ip route | sed "s/ *src .*//; s/ *$//"; ip -6 route | grep -v ff00 | sed "s/ *$//"; ip -o address show | grep -c -E "10\.88\.7\.|fd00:88::"'
+        try ctr run --rm --cni "$CTR_IMAGE" one sh -c "$look"
+        theirs=$output
+        try ctr_run --rm --cni "$CTR_IMAGE" one sh -c "$look"
+        assert_equal "$status $output" "0 $theirs"
+        assert_line 1390
+        assert_line --partial '192.0.2.0/24 via 10.88.7.9 dev eth0'
+        host_answers 7000 host
+        try ctr_run --rm --cni "$CTR_IMAGE" one network-exercise ask 7000 udp 10.88.7.1 tcp 10.88.7.1 udp fd00:88::1
+        assert_equal "$output" $'host\nhost\nhost'
+        host_is_silent
+        ip link delete cni7
+        rm -r /etc/cni/net.d
+        assert_clean
+}

@@ -9,6 +9,11 @@ setup_file() {
         DOCKERD_MORE='{ "bridge": null, "bip": "172.30.77.1/24", "iptables": true }' engines_begin docker
 }
 
+setup() {
+        need_built tests/vm/network-exercise
+        engines_test
+}
+
 @test "the default bridge: the interface as docker says it, the host and another container are reached" {
         local address mac
 
@@ -30,14 +35,23 @@ setup_file() {
         assert_clean
 }
 
-@test "a network of one's own: names are found, both ways; published ports by TCP" {
+@test "a network of one's own: names are found, both ways, also to and from runc; aliases, published ports, connect and disconnect" {
         must docker network create --subnet 172.30.78.0/24 own
-        must docker run -d --name server --network own --network-alias database -p 127.0.0.1:8099:80 "$ENGINE_IMAGE" \
-                nc -ll -p 80 -e echo served
-        try docker run --rm --network own --name client "$ENGINE_IMAGE" sh -c 'nc -w 5 server 80 </dev/null; nc -w 5 database 80 </dev/null; nslookup server | grep -c 172.30.78'
-        assert_line --index 0 served
-        assert_line --index 1 served
-        assert_equal "$(busybox nc -w 5 127.0.0.1 8099 </dev/null)" served
+        must docker run -d --name server --network own --network-alias database -p 127.0.0.1:8099:80 "$ENGINE_IMAGE" network-exercise serve 80 "the server"
+        must docker run -d --name client --network own "$ENGINE_IMAGE" network-exercise serve 80 "the client"
+        must docker run -d --name theirs --network own --runtime runc "$ENGINE_IMAGE" network-exercise serve 80 "of runc"
+        sleep_until 10 docker exec client nc -w 5 server 80
+        try docker exec client sh -c 'for i in server database theirs; do nc -w 5 $i 80 </dev/null; echo; done; nslookup server | grep -c 172.30.78'
+        assert_equal "$output" $'the server\nthe server\nof runc\n1'
+        try docker exec server nc -w 5 client 80
+        assert_equal "$output" "the client"
+        try docker exec theirs sh -c 'for i in server client; do nc -w 5 $i 80 </dev/null; echo; done'
+        assert_equal "$output" $'the server\nthe client'
+        # one that shares the machine and the network of another knows the same names
+        try docker run --rm --network container:server "$ENGINE_IMAGE" sh -c 'nc -w 5 client 80; echo; nc -w 5 127.0.0.1 80'
+        assert_equal "$output" $'the client\nthe server'
+        assert_equal "$(ask 8099 tcp 127.0.0.1)" "the server"
+        must docker rm -f client theirs
         # a second network, to a container that runs
         must docker network create --subnet 172.30.79.0/24 other
         must docker network connect other server
@@ -46,6 +60,67 @@ setup_file() {
         sleep_until 10 eval '! docker exec server ip address show dev eth1 | grep -q 172.30.79'
         must docker rm -f server
         must docker network rm own other
+        assert_clean
+}
+
+@test "IPv6, MTU, ports by UDP, a name server with an address of IPv6" {
+        local address address6
+
+        must docker network create --ipv6 --subnet 172.30.80.0/24 --subnet fd00:80::/64 -o com.docker.network.driver.mtu=1300 six
+        must docker run -d --name one --network six -p 8099:80/udp -p 127.0.0.1:8099:80 -p '[::1]:8098:80' --dns fd00:80::1 "$ENGINE_IMAGE" network-exercise serve 80 served
+        address=$(inspect one '{{.NetworkSettings.Networks.six.IPAddress}}')
+        address6=$(inspect one '{{.NetworkSettings.Networks.six.GlobalIPv6Address}}')
+        try docker exec one sh -c 'ip -o address show dev eth0; ip route; ip -6 route; cat /sys/class/net/eth0/mtu'
+        assert_line --partial "inet $address/24"
+        assert_line --partial "inet6 $address6/64 scope global"
+        assert_line --regexp '^default via 172\.30\.80\.1 dev eth0'
+        assert_line --regexp '^default via fd00:80::1 dev eth0'
+        assert_line 1300
+        sleep_until 10 ask 80 tcp "$address"
+        try ask 80 udp "$address" tcp "$address6" udp "$address6"
+        assert_equal "$output" $'served\nserved\nserved'
+        # published: by addresses of the host, and by loopback, where docker's proxy is in between
+        try ask 8099 udp 172.30.77.1 udp 127.0.0.1 tcp 127.0.0.1
+        assert_equal "$output" $'served\nserved\nserved'
+        assert_equal "$(ask 8098 tcp ::1)" served
+        # the other way, and a packet that is as large as it may be
+        host_answers 7000 host
+        try docker exec one network-exercise ask 7000 udp fd00:80::1 tcp fd00:80::1 udp 172.30.80.1
+        assert_equal "$output" $'host\nhost\nhost'
+        host_is_silent
+        try docker exec one ping -c 1 -W 5 -s 1272 172.30.80.1
+        assert_equal "$status" 0
+        # names have both addresses, and what docker does not know it asks others for
+        try docker run --rm --network six --runtime runc "$ENGINE_IMAGE" sh -c 'nslookup one | grep -E "^Address: (172|fd00)" | sort; ping -6 -c 1 -W 5 one >/dev/null && echo pong'
+        assert_equal "$output" "Address: $address"$'\n'"Address: $address6"$'\npong'
+        must docker exec one nslookup one
+        assert_line "Address: $address6"
+        daemon stub "$TESTS/lib/dns-stub" fd00:80::1 2001:db8::77
+        sleep_until 5 grep -q ready "$E/logs/stub"
+        must docker exec one nslookup far.example
+        assert_line "Address: 2001:db8::77"
+        daemon_kill stub KILL
+        must docker rm -f one
+        must docker network rm six
+        assert_clean
+}
+
+@test "several networks from the start; more than the machine has cards for" {
+        must docker network create --subnet 172.30.82.0/24 one
+        must docker network create --subnet 172.30.83.0/24 two
+        must docker create --name several --network one "$ENGINE_IMAGE" sh -c 'ip -o -4 address show; ip route; ping -c 1 -W 5 172.30.82.1 >/dev/null && ping -c 1 -W 5 172.30.83.1 >/dev/null && echo both'
+        must docker network connect two several
+        try docker start -a several
+        assert_line --regexp 'eth0 +inet 172\.30\.82\.2/24'
+        assert_line --regexp 'eth1 +inet 172\.30\.83\.2/24'
+        assert_line --regexp '^default via 172\.30\.82\.1 dev eth0'
+        assert_line both
+        must docker network connect bridge several
+        try docker start -a several
+        assert_equal "$status" 1
+        [[ $stderr = *'the container has 3 network interfaces, its machine 2 cards; raise networkCards'* ]] || fail "$stderr"
+        must docker rm several
+        must docker network rm one two
         assert_clean
 }
 
@@ -58,6 +133,10 @@ setup_file() {
         [[ $stderr = *'a virtual machine cannot share it'* ]] || fail "$stderr"
         try docker exec theirs ping -c 1 -W 5 172.30.77.1
         assert_equal "$status" 0
+        # a setting of an interface that is not there (runc says it at create, with status 127)
+        try docker run --rm --sysctl net.ipv4.conf.eth7.forwarding=1 "$ENGINE_IMAGE" true
+        assert_equal "$status" 125
+        [[ ${stderr,,} = *'net/ipv4/conf/eth7/forwarding: no such file or directory'* ]] || fail "$stderr"
         must docker rm -f theirs
         must docker run -d --name ours "$ENGINE_IMAGE" nc -ll -p 7000 -e echo from the other
         try docker run --rm --network container:ours "$ENGINE_IMAGE" sh -c 'until nc 127.0.0.1 7000 </dev/null; do sleep 0.1; done; ip -o -4 address show dev eth0'
@@ -65,6 +144,8 @@ setup_file() {
         assert_line "from the other"
         assert_line --partial "$(docker inspect -f '{{.NetworkSettings.IPAddress}}' ours)"
         must docker rm -f ours
+        assert_clean
+        # (the daemon keeps the host's namespace mounted from here on, with runc too)
         try docker run --rm --network host "$ENGINE_IMAGE" true
         assert_equal "$status" 125
         [[ $stderr = *"is the host's"* ]] || fail "$stderr"

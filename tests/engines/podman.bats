@@ -155,6 +155,24 @@ podman_detached() {
         assert_clean
 }
 
+@test "pause and unpause; update of memory and processors acts inside" {
+        podman_detached one --memory 128m "$ENGINE_IMAGE" sh -c 'while :; do date +%s; sleep 0.1; done'
+        sleep_until 10 eval 'podman logs one | grep -q .'
+        must podman pause one
+        assert_equal "$(podman inspect one --format '{{.State.Status}}')" paused
+        local count
+        count=$(podman logs one | wc -l)
+        sleep 0.5
+        assert_equal "$(podman logs one | wc -l)" "$count"
+        must podman unpause one
+        sleep_until 10 eval '[ "$(podman logs one | wc -l)" -gt "$count" ]'
+        must podman update --memory 96m --cpus 0.5 one
+        try podman exec one cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max
+        assert_equal "$output" $'100663296\n50000 100000'
+        must podman rm -f -t 0 one
+        assert_clean
+}
+
 @test "kill -9 of carrel-shim, QEMU, conmon: the exit is seen, nothing is left" {
         local program
 

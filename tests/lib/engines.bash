@@ -48,6 +48,8 @@ private_places() {
         if [ -e /run/carrel-engines ]; then return 0; fi
         mount -t tmpfs -o mode=755 tmpfs /run
         mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+        mkdir -p /var/lib/cni
+        mount -t tmpfs tmpfs /var/lib/cni
         mkdir -p /run/lock /run/carrel-engines
         for folder in /etc /usr/local/bin; do
                 mkdir -p "/run/carrel-engines$folder"/{upper,work}
@@ -84,6 +86,7 @@ engines_begin() {
         find /sys/fs/cgroup -maxdepth 2 -type d | sort >"$E/cgroups"
         install_carrel
         make_rootfs "$E/image/rootfs"
+        if [ -x "$(exercise_program)" ]; then cp "$(exercise_program)" "$E/image/rootfs/bin/"; fi
         tar -C "$E/image/rootfs" -cf "$E/image/rootfs.tar" .
         for name; do "${name}_begin"; done
 }
@@ -210,6 +213,28 @@ make_image_archive() {
         umoci raw add-layer --image "$layout:latest" "$E/image/rootfs.tar"
         umoci config --image "$layout:latest" --config.cmd sh --config.env PATH=/usr/sbin:/usr/bin:/sbin:/bin
         tar -C "$layout" -cf "$1" .
+}
+
+# ---- conversations (tests/vm/network-exercise.c) ----
+
+exercise_program() {
+        echo "${CARREL_BUILD-}/tests/vm/network-exercise"
+}
+
+# From the test's own namespace; in a container it is the program network-exercise.
+ask() {
+        "$(exercise_program)" ask "$@"
+}
+
+# host_answers PORT TEXT: from now on, to whoever asks the host; until host_is_silent.
+host_answers() {
+        daemon host "$(exercise_program)" serve "$1" "$2"
+        sleep_until 5 grep -q ready "$E/logs/host" || fail "$(cat "$E/logs/host")"
+}
+
+host_is_silent() {
+        daemon_kill host TERM
+        : >"$E/logs/host"
 }
 
 # ---- containerd ----
