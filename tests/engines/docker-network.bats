@@ -105,6 +105,24 @@ setup() {
         assert_clean
 }
 
+@test "macvlan: containers of carrel and of runc on a link of the host's" {
+        ip link add parent0 type veth peer name parent1
+        ip link set parent0 up
+        ip link set parent1 up
+        need "this kernel has no macvlan" ip link add probe link parent0 type macvlan
+        ip link delete probe
+        must docker network create -d macvlan --subnet 172.30.90.0/24 -o parent=parent0 mac
+        must docker run -d --name ours --network mac "$ENGINE_IMAGE" network-exercise serve 80 ours
+        must docker run -d --name theirs --runtime runc --network mac "$ENGINE_IMAGE" network-exercise serve 80 theirs
+        sleep_until 10 docker exec theirs nc -w 5 ours 80
+        try docker exec ours sh -c 'nc -w 5 theirs 80; ip -o -4 address show dev eth0'
+        assert_output --regexp "^theirs.*$(inspect ours '{{.NetworkSettings.Networks.mac.IPAddress}}')/24"
+        must docker rm -f ours theirs
+        must docker network rm mac
+        ip link delete parent0
+        assert_clean
+}
+
 @test "several networks from the start; more than the machine has cards for" {
         must docker network create --subnet 172.30.82.0/24 one
         must docker network create --subnet 172.30.83.0/24 two
