@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "agent/disks.h"
 #include "agent/namespaces.h"
 #include "agent/program.h"
 #include "agent/terminal.h"
@@ -166,7 +167,9 @@ int container_new(ProcessTable *table, const CreateRequest *request, const Conta
         container->bundle = request->bundle ? xstrdup(request->bundle) : NULL;
         terminal_size(container->spec->process, request->rows, request->cols, &container->rows,
                       &container->cols);
-        r = prepare(container, place->driver, err);
+        r = disks_resolve(container->spec, err);
+        if (r >= 0)
+                r = prepare(container, place->driver, err);
         if (r >= 0)
                 r = start_init(container, table, place->pod, seq, err);
         if (r < 0)

@@ -21,6 +21,7 @@
 #include "common/base/spawn.h"
 #include "common/base/str.h"
 #include "common/protocol/network.h"
+#include "shim/disk.h"
 #include "shim/jail.h"
 #include "shim/qemu-words.h"
 #include "shim/sandbox.h"
@@ -106,7 +107,7 @@ static char *describe_end(Child *child, int status) {
 
 static int start_child(Vm *vm, Child *child, SpawnSpec *spec, Error *err) {
         cleanup_close int words_write = -1;
-        SpawnFd fds[8 + NETWORK_CARDS_MAX];
+        SpawnFd fds[8 + NETWORK_CARDS_MAX + DISKS_MAX];
         int words[2], r;
 
         if (pipe2(words, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -183,19 +184,48 @@ static int start_virtiofsd(Vm *vm, const LaunchPlan *plan, int *ret_connection, 
         return 0;
 }
 
-/* -1 without an error: there is none. */
-static int open_driver(const LaunchPlan *plan, int *ret, Error *err) {
-        if (!plan->driver)
-                return 0;
-        *ret = open(plan->driver, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        return *ret < 0 ? error_errno(err, "driver bundle %s", plan->driver) : 0;
+/* What the shim opens and QEMU has. */
+typedef struct Files {
+        int driver, disks[DISKS_MAX]; /* -1: none */
+} Files;
+
+static void files_done(Files *files) {
+        close_descriptor(&files->driver);
+        for (size_t i = 0; i < DISKS_MAX; i++)
+                close_descriptor(&files->disks[i]);
 }
 
-static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *taps, VmSockets *ret,
-                      Error *err) {
+static int files_open(const LaunchPlan *plan, Files *ret, Error *err) {
+        ret->driver = -1;
+        for (size_t i = 0; i < DISKS_MAX; i++)
+                ret->disks[i] = -1;
+        if (plan->n_disks > DISKS_MAX)
+                return error_set(err, EINVAL, "%zu disks: too many", plan->n_disks);
+        if (plan->driver) {
+                ret->driver = open(plan->driver, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+                if (ret->driver < 0)
+                        return error_errno(err, "driver bundle %s", plan->driver);
+        }
+        return disks_open(plan, ret->disks, err);
+}
+
+/* The machine's cards, driver bundle and disks. */
+static void add_parts(SpawnSpec *spec, SpawnFd *fds, const VmSpec *machine, const Files *files) {
+        const LaunchPlan *plan = machine->plan;
+
+        for (uint32_t i = 0; i < plan->network_cards; i++)
+                fds[spec->n_fds++] = (SpawnFd){ .fd = machine->taps[i], .target = QEMU_FD_TAP + (int)i };
+        if (files->driver >= 0)
+                fds[spec->n_fds++] = (SpawnFd){ .fd = files->driver, .target = QEMU_FD_DRIVER };
+        for (size_t i = 0; i < plan->n_disks; i++)
+                fds[spec->n_fds++] = (SpawnFd){ .fd = files->disks[i], .target = QEMU_FD_DISK + (int)i };
+}
+
+static int start_qemu(Vm *vm, const VmSpec *machine, int virtiofs, VmSockets *ret, Error *err) {
         static const int targets[] = { QEMU_FD_QMP, QEMU_FD_AGENT, QEMU_FD_CONSOLE };
-        SpawnFd fds[5 + NETWORK_CARDS_MAX];
-        cleanup_close int driver = -1;
+        const LaunchPlan *plan = machine->plan;
+        SpawnFd fds[5 + NETWORK_CARDS_MAX + DISKS_MAX];
+        cleanup(files_done) Files files;
         SpawnSpec spec = {
                 .argv = plan->qemu,
                 .fds = fds,
@@ -209,7 +239,7 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
                 .setup = jail_enter,
         };
         LaunchPlan copy = *plan; /* the callback takes a plain pointer */
-        int ours[3] = { -1, -1, -1 }, r = open_driver(plan, &driver, err);
+        int ours[3] = { -1, -1, -1 }, r = files_open(plan, &files, err);
 
         if (r < 0)
                 return r;
@@ -224,10 +254,7 @@ static int start_qemu(Vm *vm, const LaunchPlan *plan, int virtiofs, const int *t
                 ours[i] = pair[0];
                 fds[spec.n_fds++] = (SpawnFd){ .fd = pair[1], .target = targets[i] };
         }
-        for (uint32_t i = 0; i < plan->network_cards; i++)
-                fds[spec.n_fds++] = (SpawnFd){ .fd = taps[i], .target = QEMU_FD_TAP + (int)i };
-        if (driver >= 0)
-                fds[spec.n_fds++] = (SpawnFd){ .fd = driver, .target = QEMU_FD_DRIVER };
+        add_parts(&spec, fds, machine, &files);
         if (virtiofs >= 0)
                 fds[spec.n_fds++] = (SpawnFd){ .fd = virtiofs, .target = QEMU_FD_VIRTIOFS };
         if (r >= 0)
@@ -272,7 +299,7 @@ int vm_start(const VmSpec *spec, Vm **ret, VmSockets *ret_sockets, Error *err) {
                         return r;
                 spec->timeline->virtiofsd = timeline_now(plan);
         }
-        r = start_qemu(vm, plan, virtiofs, spec->taps, ret_sockets, err);
+        r = start_qemu(vm, spec, virtiofs, ret_sockets, err);
         if (r < 0)
                 return r;
         spec->timeline->qemu = timeline_now(plan);

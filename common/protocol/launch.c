@@ -14,6 +14,13 @@ static const JsonField launch_share_fields[] = {
         {},
 };
 
+static const JsonField launch_disk_fields[] = {
+        { JSON_FIELD(LaunchDisk, major, "major", JSON_KIND_UINT32) },
+        { JSON_FIELD(LaunchDisk, minor, "minor", JSON_KIND_UINT32) },
+        { JSON_FIELD(LaunchDisk, read_only, "readOnly", JSON_KIND_BOOL) },
+        {},
+};
+
 const JsonField launch_plan_fields[] = {
         { JSON_FIELD(LaunchPlan, id, "id", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(LaunchPlan, state_dir, "stateDir", JSON_KIND_STRING), .flags = JSON_REQUIRED },
@@ -27,6 +34,7 @@ const JsonField launch_plan_fields[] = {
         { JSON_FIELD(LaunchPlan, driver, "driver", JSON_KIND_STRING) },
         { JSON_FIELD(LaunchPlan, qemu_devices, "qemuDevices", JSON_KIND_STRV) },
         { JSON_ARRAY_FIELD(LaunchPlan, shares, "shares", launch_share_fields) },
+        { JSON_ARRAY_FIELD(LaunchPlan, disks, "disks", launch_disk_fields) },
         { JSON_FIELD(LaunchPlan, guest, "guest", JSON_KIND_RAW), .flags = JSON_REQUIRED },
         { JSON_FIELD(LaunchPlan, terminal, "terminal", JSON_KIND_BOOL) },
         { JSON_FIELD(LaunchPlan, remove_state, "removeState", JSON_KIND_BOOL) },

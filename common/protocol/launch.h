@@ -46,7 +46,18 @@ enum {
         QEMU_FD_VIRTIOFS = 6, /* chardev socket to virtiofsd (only with a virtiofs share) */
         QEMU_FD_TAP = 7,      /* tap of the first network card; the others follow */
         QEMU_FD_DRIVER = QEMU_FD_TAP + NETWORK_CARDS_MAX, /* driver bundle, read-only */
+        QEMU_FD_DISK,                                     /* the first block device; the others follow */
 };
+
+/* A block device of the host that the machine gets as a disk. */
+typedef struct LaunchDisk {
+        uint32_t major, minor; /* the host's */
+        bool read_only;
+} LaunchDisk;
+
+#define DISKS_MAX 8U
+/* Serial number of a disk, with the host's numbers: at most 20 bytes (virtio). */
+#define DISK_SERIAL "carrel-%u-%u"
 
 /* Descriptor of virtiofsd: its listening socket. */
 enum {
@@ -88,6 +99,8 @@ typedef struct LaunchPlan {
         char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm") */
         LaunchShare *shares;
         size_t n_shares;
+        LaunchDisk *disks;
+        size_t n_disks;
         Json *guest; /* CreateRequest for the agent, without what the shim adds (realtime, hostname, size) */
         bool terminal;     /* SHIM_FD_CONSOLE is the container's terminal */
         bool remove_state; /* foreground run: the state folder and cgroups go with the shim if its boss dies */

@@ -247,7 +247,7 @@ static void find_devices(const OciSpec *spec, Report *r) {
                 StrBuf where = { 0 };
                 cleanup_free char *text = NULL;
 
-                if (device_is_standard(&l->devices[i]))
+                if (device_is_standard(&l->devices[i]) || device_is_disk(&l->devices[i]))
                         continue;
                 describe_device(&l->devices[i], &where);
                 text = strbuf_take(&where);

@@ -37,6 +37,10 @@ bool device_is_standard(const OciDevice *device) {
         return false;
 }
 
+bool device_is_disk(const OciDevice *device) {
+        return streq(device->type, "b");
+}
+
 bool device_path_is_standard(const char *path) {
         for (size_t i = 0; i < ELEMENTS_OF(standard_devices); i++)
                 if (standard_devices[i].bindable && streq(path, standard_devices[i].path))

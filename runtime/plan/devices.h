@@ -10,6 +10,9 @@
 /* A device of every Linux (null, tty, fuse, ...), which the guest has too, or a named pipe. */
 bool device_is_standard(const OciDevice *device);
 
+/* A block device of the host: the machine can have it as a disk. */
+bool device_is_disk(const OciDevice *device);
+
 /* The bundle allows all devices (privileged containers): what it lists is what the host happens to have. */
 bool devices_are_all_allowed(const OciResources *resources);
 

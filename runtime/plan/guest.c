@@ -65,10 +65,11 @@ static Json *rewrite_namespaces(const Json *namespaces, char *const *of_pod) {
 }
 
 static Json *rewrite_devices(const Json *devices, const OciLinux *linux_) {
+        bool disks = !devices_are_all_allowed(linux_->resources);
         Json *result = json_new_array();
 
         for (size_t i = 0; i < json_count(devices); i++)
-                if (device_is_standard(&linux_->devices[i]))
+                if (device_is_standard(&linux_->devices[i]) || (disks && device_is_disk(&linux_->devices[i])))
                         json_append(result, json_copy(json_item(devices, i)));
         return result;
 }

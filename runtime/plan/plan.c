@@ -104,6 +104,8 @@ static void fill_launch(Planner *p, Json *guest) {
         launch->pod = p->request->pod ? xstrdup(p->request->pod) : NULL;
         if (launch->pod)
                 launch->network_joined = true;
+        vm->disks = launch->disks;
+        vm->n_disks = launch->n_disks;
         if (!launch->pod)
                 launch->qemu = qemu_argv(vm);
         if (!launch->pod && vm->driver)
@@ -160,7 +162,9 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                         err, ENOTSUP,
                         "gpu: the container joins a virtual machine that runs already; ask for the GPU in "
                         "the pod's first container");
-        r = request->pod ? 0 : plan_vm(&p, err);
+        r = planner_disks(&p, err);
+        if (r >= 0 && !request->pod)
+                r = plan_vm(&p, err);
         if (r >= 0)
                 r = planner_driver(&p, err);
         if (r < 0)

@@ -70,6 +70,8 @@ typedef struct VmPlan {
         bool huge_pages;       /* memory from huge pages of 2 MiB */
         int32_t numa_node;     /* memory comes from there; -1: anywhere */
         bool hide_hypervisor;
+        const LaunchDisk *disks; /* borrowed from the launch plan */
+        size_t n_disks;
         char *kernel; /* image that is loaded: vmlinux or vmlinuz */
         char *initrd;
         char *append;         /* kernel command line */

@@ -31,6 +31,7 @@ int planner_gpu(Planner *p, Error *err);     /* gpu.c: devices that are passed, 
 int planner_machine(Planner *p, Error *err); /* boot.c: share, firmware, kernel */
 int planner_driver(Planner *p, Error *err);  /* driver.c: which bundle, if any */
 void planner_network(Planner *p);            /* network.c: cards */
+int planner_disks(Planner *p, Error *err);   /* disks.c: block devices of the host */
 int planner_size(Planner *p, Error *err);    /* sizing.c: processors, memory */
 int planner_mounts(Planner *p, Json **ret_mounts, Error *err); /* mounts.c: shares; `mounts` for the guest */
 Json *planner_guest(const Planner *p,

@@ -97,7 +97,7 @@ as_wanted() {
         for i in $(seq 20); do
                 result=0
                 wait "${pids[i]}" || result=$?
-                assert_equal "$result $(cat "$T/out$i")" "$i $i"
+                assert_equal "$result $(cat "$T/out$i" "$T/err$i")" "$i $i"
         done
         assert_clean 30
 }

@@ -135,6 +135,38 @@ setup_file() {
         assert_clean
 }
 
+@test "--device: block devices of the host, for writing and only for reading; none that was not given" {
+        local data other fd
+
+        need "no loop devices" losetup -f
+        truncate -s 8M data
+        truncate -s 16M other
+        printf 'from the host' | dd of=data conv=notrunc status=none
+        data=$(losetup -f --show data)
+        exec {fd}<>"$data"
+        # goes when nobody has it open any more
+        losetup -d "$data"
+        other=$(losetup -f --show other)
+        try docker_run --device "$data:/dev/data" --device "$other:/dev/other:r" "$ENGINE_IMAGE" sh -c '
+                head -c 13 /dev/data; echo; stat -c "%F %a" /dev/data; blockdev --getsize64 /dev/data; blockdev --getsize64 /dev/other
+                printf "from the guest" >/dev/data; sync
+                echo x >/dev/other || echo refused; ls /dev/vd* || true'
+        assert_equal "$status $output" "0 from the host
+block special file $(stat -c %a "$data")
+8388608
+16777216
+refused"
+        assert_equal "$(head -c 14 "$data")" 'from the guest'
+        assert_equal "$(head -c 2 "$other" | tr '\0' 0)" 00
+        losetup -d "$other"
+        # a file system on it
+        mkfs.ext4 -q -F "$data"
+        try docker_run --cap-add SYS_ADMIN --security-opt seccomp=unconfined --device "$data" "$ENGINE_IMAGE" sh -c "mkdir /m && mount -t ext4 $data /m && echo kept >/m/file && umount /m && mount -t ext4 $data /m && cat /m/file"
+        assert_equal "$status $output" '0 kept'
+        exec {fd}>&-
+        assert_clean
+}
+
 @test "--cpuset-cpus: as many processors in the guest, those of the host for the machine" {
         local folder
 

@@ -84,6 +84,11 @@ fine() {
         assert_clean
 }
 
+@test "a block device that the host does not have is named" {
+        edit '.linux.devices = [{path: "/dev/disk", type: "b", major: 8, minor: 40000}]'
+        assert_refused 'linux.devices: block device 8:40000: this host has no such block device' run "$CT"
+}
+
 @test "seccomp: errno, kill, argument filters" {
         edit '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], syscalls: [
                 {names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95},

@@ -61,6 +61,15 @@ served() {
         end_pod
 }
 
+@test "a block device for a further container is refused" {
+        member network
+        edit '.linux.devices = [{path: "/dev/disk", type: "b", major: 7, minor: 0}]'
+        run_carrel run "$CT"
+        assert_equal "$status" 1
+        [[ $stderr = *'linux.devices[0] (/dev/disk): a block device cannot be added to the running virtual machine of a pod'* ]] || fail "$stderr"
+        end_pod
+}
+
 @test "create, start, exec, ps --guest, update, events, kill, delete of a member; the pod goes on" {
         member network uts ipc
         args sleep 1000
