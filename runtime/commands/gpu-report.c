@@ -10,9 +10,19 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-static bool is_listed(const PciDevice *d) {
-        return pci_is_gpu(d) || pci_is_bmc_display(d) || d->holder || d->quarantine ||
-               (streq(d->driver, "vfio-pci") && !pci_is_bridge(d));
+/* The rest of a card goes without saying, unless it is what is wrong with it. */
+static bool is_part(const GpuFacts *facts, const PciDevice *d) {
+        for (size_t i = 0; i < facts->n_devices; i++)
+                if (gpu_is_companion(d, &facts->devices[i]) && pci_is_accelerator(&facts->devices[i]))
+                        return !d->quarantine;
+        return false;
+}
+
+static bool is_listed(const GpuFacts *facts, const PciDevice *d) {
+        if (pci_is_accelerator(d) || pci_is_bmc_display(d) || pci_is_nvswitch(d))
+                return true;
+        return (d->holder || d->quarantine || (streq(d->driver, "vfio-pci") && !pci_is_bridge(d))) &&
+               !is_part(facts, d);
 }
 
 /* "80 GiB", "256 MiB", "4 KiB" */
@@ -55,19 +65,22 @@ char *gpu_list_to_text(const GpuFacts *facts, const GpuNeeds *needs) {
                 cleanup_gpu_findings GpuFindings findings = { 0 };
                 char **row = NULL;
 
-                if (!is_listed(d))
+                if (!is_listed(facts, d))
                         continue;
                 judge(facts, d, needs, &findings);
                 strv_append(&row, d->address);
                 strv_take(&row, name_words(d));
                 strv_append(&row, pci_class_words(d->class_code));
-                strv_take(&row, size_words(pci_largest_bar(d)));
+                strv_take(&row, pci_largest_bar(d) > 0 ? size_words(pci_largest_bar(d)) : xstrdup("-"));
                 strv_take(&row, d->group >= 0 ? xasprintf("%" PRId32, d->group) : xstrdup("-"));
                 strv_take(&row, d->numa_node >= 0 ? xasprintf("%" PRId32, d->numa_node) : xstrdup("-"));
                 strv_append(&row, d->driver ? d->driver : "-");
                 strv_take(&row, state_words(d, &findings));
                 table_add(&table, row);
         }
+        if (table.n_rows == 1)
+                return xstrdup(
+                        "This host has no GPU, and no device that is set aside for virtual machines.\n");
         return table_to_text(&table);
 }
 
@@ -107,7 +120,7 @@ char *gpu_list_to_json(const GpuFacts *facts, const GpuNeeds *needs) {
         for (size_t i = 0; i < facts->n_devices; i++) {
                 cleanup_gpu_findings GpuFindings findings = { 0 };
 
-                if (!is_listed(&facts->devices[i]))
+                if (!is_listed(facts, &facts->devices[i]))
                         continue;
                 judge(facts, &facts->devices[i], needs, &findings);
                 write_device(&w, &facts->devices[i], &findings);

@@ -5,7 +5,7 @@
 
 #include "runtime/gpu/diagnose.h"
 
-/* GPUs and other accelerators, and whatever else is bound to vfio-pci. */
+/* GPUs and other accelerators, and what else is bound to vfio-pci or was passed; not the other functions of such a card. */
 char *gpu_list_to_text(const GpuFacts *facts, const GpuNeeds *needs);
 char *gpu_list_to_json(const GpuFacts *facts, const GpuNeeds *needs);
 

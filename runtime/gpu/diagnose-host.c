@@ -30,10 +30,16 @@ static bool is_off(const char *value) {
         return value && (streq(value, "off") || str_after(value, "off,"));
 }
 
+/* "iommu=off" counts wherever it stands; a later "iommu=pt" does not take it back. */
+static bool says(const GpuFacts *facts, const char *wanted) {
+        cleanup_strv char **words = strv_split(facts->command_line ? facts->command_line : "", " \n");
+
+        return strv_contains(words, wanted);
+}
+
 static void find_iommu(const GpuFacts *facts, GpuFindings *f) {
         bool intel = streq(facts->cpu_vendor, "GenuineIntel"), amd = streq(facts->cpu_vendor, "AuthenticAMD");
-        cleanup_free char *iommu = option_of(facts, "iommu"),
-                          *own = option_of(facts, intel ? "intel_iommu" : "amd_iommu");
+        cleanup_free char *own = option_of(facts, intel ? "intel_iommu" : "amd_iommu");
         const char *fix = NULL;
 
         if (facts->iommu) {
@@ -41,21 +47,22 @@ static void find_iommu(const GpuFacts *facts, GpuFindings *f) {
                 return;
         }
         if (!facts->iommu_tables) {
-                gpu_findings_add(f, GPU_BLOCKED, "iommu-firmware",
-                                 intel ? "turn on VT-d (Intel Virtualization Technology for Directed I/O) in "
-                                         "the firmware's "
-                                         "setup"
-                                 : amd ? "turn on IOMMU (AMD-Vi) in the firmware's setup"
-                                       : "turn on the IOMMU (VT-d, AMD-Vi) in the firmware's setup; in a "
-                                         "virtual machine, "
-                                         "give that one an IOMMU",
-                                 "there is no IOMMU: the firmware describes none (ACPI table %s)",
-                                 intel ? "DMAR"
-                                 : amd ? "IVRS"
-                                       : "DMAR or IVRS");
+                gpu_findings_add(
+                        f, GPU_BLOCKED, "iommu-firmware",
+                        facts->virtual_machine
+                                ? "this host is itself a virtual machine: give it an IOMMU with interrupt "
+                                  "remapping (QEMU: -device intel-iommu,intremap=on), or use a physical host"
+                        : intel ? "turn on VT-d (Intel Virtualization Technology for Directed I/O) in the "
+                                  "firmware's setup"
+                        : amd   ? "turn on IOMMU (AMD-Vi) in the firmware's setup"
+                                : "turn on the IOMMU (VT-d, AMD-Vi) in the firmware's setup",
+                        "there is no IOMMU: the firmware describes none (ACPI table %s)",
+                        intel ? "DMAR"
+                        : amd ? "IVRS"
+                              : "DMAR or IVRS");
                 return;
         }
-        if (is_off(iommu))
+        if (says(facts, "iommu=off"))
                 fix = "take iommu=off from the command line of the host's kernel";
         else if (is_off(own))
                 fix = intel ? "write intel_iommu=on instead of intel_iommu=off on the command line of the "
@@ -93,6 +100,18 @@ static void find_interrupts(const GpuFacts *facts, GpuFindings *f) {
                         "interrupts of devices are not remapped, and vfio refuses to do without");
 }
 
+/* By errno's words: facts may come from JSON. */
+static const char *fix_of_access(const char *problem) {
+        if (streq(problem, "Operation not permitted"))
+                return "a device cgroup forbids it: if carrel runs in a container, start that with --device "
+                       "/dev/vfio/vfio; if in a service, allow it there (DeviceAllow=/dev/vfio/vfio rw)";
+        if (streq(problem, "Permission denied"))
+                return "run carrel as root, or give its user the node (chmod, udev rule)";
+        if (streq(problem, "No such file or directory"))
+                return "let udev or devtmpfs make it; if carrel runs in a container: --device /dev/vfio/vfio";
+        return "see dmesg | grep -i vfio";
+}
+
 static void find_vfio(const GpuFacts *facts, GpuFindings *f) {
         if (facts->vfio_pci)
                 gpu_findings_add(f, GPU_OK, "vfio", NULL, "vfio-pci is there");
@@ -107,11 +126,8 @@ static void find_vfio(const GpuFacts *facts, GpuFindings *f) {
                         "the driver vfio-pci is not there for kernel %s",
                         facts->kernel_release ? facts->kernel_release : "(unknown)");
         if (facts->vfio_problem)
-                gpu_findings_add(
-                        f, GPU_BLOCKED, "vfio-access",
-                        "run carrel as root, and let its device cgroup use /dev/vfio (docker in docker: "
-                        "--device /dev/vfio)",
-                        "/dev/vfio/vfio cannot be opened: %s", facts->vfio_problem);
+                gpu_findings_add(f, GPU_BLOCKED, "vfio-access", fix_of_access(facts->vfio_problem),
+                                 "/dev/vfio/vfio cannot be opened: %s", facts->vfio_problem);
         if (facts->no_iommu)
                 gpu_findings_add(f, GPU_WARN, "no-iommu-mode", "unset vfio.enable_unsafe_noiommu_mode",
                                  "vfio may be used without an IOMMU on this host; carrel does not do that");
@@ -121,26 +137,29 @@ static void find_vfio(const GpuFacts *facts, GpuFindings *f) {
 
 static void find_memory(const GpuFacts *facts, const GpuNeeds *needs, GpuFindings *f) {
         uint64_t whole = needs->host_memory > needs->memory ? needs->host_memory : needs->memory;
+        bool short_ = !needs->huge_pages && facts->memory_available > 0 && facts->memory_available < whole;
+        bool limited = facts->cgroup_memory > 0 && facts->cgroup_memory < whole;
 
         if (needs->memory == 0)
                 return;
-        if (!needs->huge_pages && facts->memory_available > 0 && facts->memory_available < whole)
+        if (short_)
                 gpu_findings_add(f, GPU_BLOCKED, "memory",
                                  "free some, or give the container less (its memory limit, or memoryMiB)",
                                  "a VM with a passed device pins all its memory, %" PRIu64
-                                 " MiB with what surrounds it; "
-                                 "the host has %" PRIu64 " MiB available",
+                                 " MiB with what surrounds it; the host has %" PRIu64 " MiB available",
                                  whole / MIB, facts->memory_available / MIB);
-        if (facts->cgroup_memory > 0 && facts->cgroup_memory < whole)
+        if (limited)
                 gpu_findings_add(f, GPU_BLOCKED, "memory-cgroup",
                                  "raise that limit, or give the container less",
                                  "cgroup %s allows %" PRIu64 " MiB; the VM pins %" PRIu64 " MiB",
                                  facts->cgroup_memory_path ? facts->cgroup_memory_path : "above",
                                  facts->cgroup_memory / MIB, whole / MIB);
+        if (!short_ && !limited)
+                gpu_findings_add(f, GPU_OK, "memory", NULL, "%" PRIu64 " MiB can be pinned", whole / MIB);
         if (facts->memlock < needs->memory)
                 gpu_findings_add(
                         f, GPU_BLOCKED, "memlock",
-                        "raise it (ulimit -l, LimitMEMLOCK= of the engine's service), or give carrel "
+                        "raise it (LimitMEMLOCK=infinity in the engine's service, ulimit -l), or give carrel "
                         "CAP_SYS_RESOURCE",
                         "%" PRIu64 " MiB may be locked into memory (RLIMIT_MEMLOCK); the guest needs %" PRIu64
                         " MiB",

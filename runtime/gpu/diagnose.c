@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What stands in the way of passing one device. diagnose-host.c has what concerns the host as a whole. */
+/* What stands in the way of passing one device: what it is, its slot, its group. diagnose-host.c has what concerns the
+ * host as a whole, diagnose-users.c who has the device, diagnose-memory.c its BARs. */
 
 #include "runtime/gpu/diagnose.h"
 
@@ -10,73 +11,9 @@
 #include <strings.h>
 
 #include "common/base/mem.h"
-#include "runtime/gpu/kernel-release.h"
-#include "runtime/gpu/window.h"
+#include "runtime/gpu/request.h"
 
-#define GIB       (UINT64_C(1) << 30)
-#define NAMED_MAX 4U /* devices, processes that one line names */
-#define BIG_BAR   (16 * GIB)
-/* Pages of 2 MiB and 1 GiB for mapped BARs came to vfio-pci with Linux 6.12 (huge_fault of vfio_pci_core). Before that a
- * BAR of 128 GiB is mapped in about half a minute, 4 KiB at a time. */
-#define BIG_BAR_KERNEL_MAJOR        6U
-#define BIG_BAR_KERNEL_MINOR        12U
-#define BIG_BAR_SECONDS_PER_128_GIB 30U
-
-/* ---- findings ---- */
-
-static const char *const severity_names[_GPU_SEVERITY_MAX] = {
-        [GPU_OK] = "ok",
-        [GPU_WARN] = "warn",
-        [GPU_BLOCKED] = "blocked",
-};
-
-const char *gpu_severity_name(GpuSeverity severity) {
-        return severity_names[severity];
-}
-
-void gpu_findings_done(GpuFindings *findings) {
-        for (size_t i = 0; i < findings->count; i++) {
-                free(findings->items[i].text);
-                free(findings->items[i].fix);
-        }
-        free(findings->items);
-        *findings = (GpuFindings){ 0 };
-}
-
-void gpu_findings_add(GpuFindings *findings, GpuSeverity severity, const char *code, const char *fix,
-                      const char *format, ...) {
-        GpuFinding *added;
-        va_list ap;
-
-        findings->items = xreallocarray(findings->items, findings->count + 1, sizeof(*findings->items));
-        added = &findings->items[findings->count++];
-        va_start(ap, format);
-        *added = (GpuFinding){
-                .code = code,
-                .severity = severity,
-                .text = xvasprintf(format, ap),
-                .fix = fix ? xstrdup(fix) : NULL,
-        };
-        va_end(ap);
-}
-
-GpuSeverity gpu_findings_severity(const GpuFindings *findings) {
-        GpuSeverity worst = GPU_OK;
-
-        for (size_t i = 0; i < findings->count; i++)
-                if (findings->items[i].severity > worst)
-                        worst = findings->items[i].severity;
-        return worst;
-}
-
-const GpuFinding *gpu_findings_blocker(const GpuFindings *findings) {
-        for (size_t i = 0; i < findings->count; i++)
-                if (findings->items[i].severity == GPU_BLOCKED)
-                        return &findings->items[i];
-        return NULL;
-}
-
-/* ---- slot and group ---- */
+#define NAMED_MAX 4U /* devices that one line names */
 
 /* Virtual functions share slots by arithmetic only. */
 bool gpu_is_companion(const PciDevice *device, const PciDevice *other) {
@@ -84,71 +21,14 @@ bool gpu_is_companion(const PciDevice *device, const PciDevice *other) {
                pci_address_same_slot(&device->at, &other->at);
 }
 
-static bool goes_along(const GpuNeeds *needs, const PciDevice *device) {
+bool gpu_goes_along(const GpuNeeds *needs, const PciDevice *device, const PciDevice *other) {
         for (size_t i = 0; i < needs->n_also; i++)
-                if (needs->also[i] == device)
+                if (needs->also[i] == other)
                         return true;
-        return false;
+        return gpu_is_companion(device, other);
 }
 
-/* "0000:66:00.0 (network controller, e1000e)", after what LIST holds. */
-static void name_device(StrBuf *list, size_t n, const PciDevice *d) {
-        if (n < NAMED_MAX)
-                strbuf_printf(list, "%s%s (%s, %s)", n > 0 ? ", " : "", d->address,
-                              pci_class_words(d->class_code), d->driver ? d->driver : "no driver");
-}
-
-static void find_group(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
-                       GpuFindings *f) {
-        cleanup_strbuf StrBuf others = { 0 };
-        cleanup_free char *fix = NULL;
-        size_t n = 0;
-
-        if (!facts->iommu)
-                return; /* said of the host */
-        if (device->group < 0) {
-                gpu_findings_add(f, GPU_BLOCKED, "no-group",
-                                 "update the firmware; look for it in dmesg | grep -i -e DMAR -e AMD-Vi",
-                                 "the IOMMU does not cover it: it is in no group");
-                return;
-        }
-        for (size_t i = 0; i < facts->n_devices; i++) {
-                const PciDevice *d = &facts->devices[i];
-
-                if (d == device || d->group != device->group || pci_is_bridge(d) ||
-                    gpu_is_companion(device, d) || goes_along(needs, d))
-                        continue;
-                name_device(&others, n++, d);
-        }
-        if (n == 0) {
-                gpu_findings_add(f, GPU_OK, "group", NULL, "IOMMU group %" PRId32 " is its own",
-                                 device->group);
-                return;
-        }
-        if (n > NAMED_MAX)
-                strbuf_printf(&others, " and %zu more", n - NAMED_MAX);
-        fix = xasprintf("ask for all of them together (" GPU_ANNOTATION
-                        ": %s,...), or put the card into a slot of a root "
-                        "port that isolates (ACS)",
-                        device->address);
-        gpu_findings_add(f, GPU_BLOCKED, "group-shared", fix,
-                         "IOMMU group %" PRId32 " also holds %s; a group goes to one VM as a whole",
-                         device->group, others.data);
-}
-
-static void find_slot(const GpuFacts *facts, const PciDevice *device, GpuFindings *f) {
-        size_t companions = 0;
-
-        for (size_t i = 0; i < facts->n_devices; i++)
-                companions += gpu_is_companion(device, &facts->devices[i]);
-        if (device->multifunction && device->at.function == 0 && !device->physical && companions == 0)
-                gpu_findings_add(f, GPU_WARN, "companion-missing",
-                                 "look for the others again: echo 1 >/sys/bus/pci/rescan",
-                                 "its header says that the slot has more functions, but the host shows none: "
-                                 "somebody may have removed them");
-}
-
-/* ---- who may have it ---- */
+/* ---- what it is ---- */
 
 /* "8086:0a54" or an address, as the configuration has them. */
 static bool is_named(char *const *allowed, const PciDevice *d) {
@@ -164,88 +44,74 @@ static bool is_named(char *const *allowed, const PciDevice *d) {
 
 /* Whoever starts containers is not to take the host's disks and networks: only what is a GPU, what goes with one, what
  * the administrator set aside for VMs, and what the configuration names. */
-static void find_permission(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
-                            GpuFindings *f) {
-        cleanup_free char *fix = NULL;
-        bool allowed = pci_is_gpu(device) || pci_class(device) == PCI_CLASS_NVSWITCH ||
+static bool is_allowed(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs) {
+        bool allowed = pci_is_accelerator(device) || pci_is_nvswitch(device) ||
                        streq(device->driver, "vfio-pci") || device->holder ||
                        is_named(needs->allowed, device);
 
         for (size_t i = 0; i < facts->n_devices && !allowed; i++)
                 allowed = gpu_is_companion(device, &facts->devices[i]) && pci_is_gpu(&facts->devices[i]);
-        if (allowed)
+        return allowed;
+}
+
+static void find_permission(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                            GpuFindings *f) {
+        cleanup_free char *fix = NULL;
+
+        if (is_allowed(facts, device, needs))
                 return;
         fix = xasprintf("the administrator allows it with gpuDevices: [\"%s\"] in carrel's configuration",
                         device->address);
-        gpu_findings_add(f, GPU_BLOCKED, "not-allowed", fix, "it is a %s, no GPU, and not among gpuDevices",
+        gpu_findings_add(f, GPU_BLOCKED, "not-allowed", fix, "it is no GPU (%s), and not among gpuDevices",
                          pci_class_words(device->class_code));
 }
 
-/* ---- who has it ---- */
+/* GPUs of a board with NVSwitches that do not all go along. */
+static void find_fabric(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                        GpuFindings *f) {
+        size_t left = 0;
 
-static void name_user(StrBuf *list, size_t n, const PciUser *u) {
-        if (n >= NAMED_MAX)
+        if (device->vendor != PCI_VENDOR_NVIDIA || !pci_is_gpu(device))
                 return;
-        strbuf_puts(list, n > 0 ? ", " : "");
-        if (u->pid > 0)
-                strbuf_printf(list, "process %" PRId32 " (%s) has %s open", u->pid, u->name, u->what);
-        else
-                strbuf_printf(list, "%s %s", u->name, u->what);
-        if (u->container)
-                strbuf_printf(list, " in container %.12s", u->container);
+        for (size_t i = 0; i < facts->n_devices; i++)
+                left += pci_is_nvswitch(&facts->devices[i]) &&
+                        !gpu_goes_along(needs, device, &facts->devices[i]);
+        if (left > 0)
+                gpu_findings_add(
+                        f, GPU_WARN, "nvswitch",
+                        "pass the whole board to one container (" GPU_ANNOTATION
+                        ": all), or run NVIDIA's Fabric Manager on the host in shared NVSwitch mode",
+                        "the board joins its GPUs by NVSwitches: alone it starts, but CUDA may refuse until "
+                        "a fabric manager has set them up");
 }
 
-static void find_users_of(const PciDevice *device, const char *whose, GpuFindings *f) {
-        cleanup_strbuf StrBuf list = { 0 };
-        const char *fix = "end it first, and what starts it again (systemctl stop nvidia-persistenced; the "
-                          "display manager)";
+static void find_kind(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs, GpuFindings *f) {
+        if (pci_is_bridge(device))
+                gpu_findings_add(f, GPU_BLOCKED, "bridge", NULL,
+                                 "it is a %s; only what is behind it can be passed",
+                                 pci_class_words(device->class_code));
+        else if (pci_is_behind_vmd(device))
+                gpu_findings_add(
+                        f, GPU_BLOCKED, "vmd",
+                        "turn VMD off in the firmware's setup, or ask for the VMD device, with everything "
+                        "behind it",
+                        "it is behind Intel's volume management device (VMD), of which it is a part");
+        if (device->dead)
+                gpu_findings_add(f, GPU_BLOCKED, "dead",
+                                 "restart the host; if it stays so, look at the card, its power and its slot",
+                                 "it does not answer: its configuration space reads as all ones");
+        if (device->virtuals > 0) {
+                cleanup_free char *fix = xasprintf("ask for one of those, or turn them off: echo 0 "
+                                                   ">/sys/bus/pci/devices/%s/sriov_numvfs",
+                                                   device->address);
 
-        if (device->n_users == 0)
-                return;
-        for (size_t i = 0; i < device->n_users; i++)
-                name_user(&list, i, &device->users[i]);
-        if (device->n_users > NAMED_MAX)
-                strbuf_printf(&list, " and %zu more", device->n_users - NAMED_MAX);
-        if (device->users[0].pid == 0)
-                fix = streq(device->users[0].name, "mount") ? "unmount it first" : "take it out of use first";
-        gpu_findings_add(f, GPU_BLOCKED, "in-use", fix, "%sit is in use: %s", whose, list.data);
-}
-
-static void find_users(const GpuFacts *facts, const PciDevice *device, GpuFindings *f) {
-        find_users_of(device, "", f);
-        for (size_t i = 0; i < facts->n_devices; i++) {
-                const PciDevice *d = &facts->devices[i];
-                cleanup_free char *whose = NULL;
-
-                if (!gpu_is_companion(device, d))
-                        continue;
-                whose = xasprintf("its %s %s goes along, and ", pci_class_words(d->class_code), d->address);
-                find_users_of(d, whose, f);
+                gpu_findings_add(f, GPU_BLOCKED, "virtual-functions", fix,
+                                 "%" PRIu32 " virtual functions of it are on", device->virtuals);
         }
-}
-
-static void find_owner(const PciDevice *device, const GpuNeeds *needs, GpuFindings *f) {
-        if (device->quarantine) {
-                cleanup_free char *fix =
-                        xasprintf("look at it, then: carrel gpu release --force %s", device->address);
-
-                gpu_findings_add(f, GPU_BLOCKED, "quarantine", fix, "it is in quarantine: %s",
-                                 device->quarantine);
-        }
-        if (device->holder && !streq(device->holder, needs->self))
-                gpu_findings_add(f, GPU_BLOCKED, "held",
-                                 "wait for that container to end, or ask for another device",
-                                 "container %s has it", device->holder);
-        if (device->holder || device->quarantine)
-                return;
-        if (!device->driver)
-                gpu_findings_add(f, GPU_OK, "driver", NULL, "no driver is bound");
-        else if (streq(device->driver, "vfio-pci"))
-                gpu_findings_add(f, GPU_OK, "driver", NULL, "bound to vfio-pci, and stays so");
-        else
-                gpu_findings_add(f, GPU_OK, "driver", NULL,
-                                 "bound to %s, which gets it back when the container has ended",
-                                 device->driver);
+        if (device->power_state && str_after(device->power_state, "D3"))
+                gpu_findings_add(f, GPU_OK, "asleep", NULL, "it sleeps (%s), and is woken up for a container",
+                                 device->power_state);
+        find_fabric(facts, device, needs, f);
 }
 
 static void find_display(const PciDevice *device, const GpuNeeds *needs, GpuFindings *f) {
@@ -261,133 +127,169 @@ static void find_display(const PciDevice *device, const GpuNeeds *needs, GpuFind
                                  "it shows the host's text console, which goes away with it");
 }
 
-/* ---- its memory ---- */
+/* ---- group ---- */
 
-static void find_bars(const PciDevice *device, GpuFindings *f) {
+/* "0000:66:00.0 (network controller, e1000e)", after what LIST holds. */
+static void name_device(StrBuf *list, size_t n, const PciDevice *d) {
+        if (n < NAMED_MAX)
+                strbuf_printf(list, "%s%s (%s, %s)", n > 0 ? ", " : "", d->address,
+                              pci_class_words(d->class_code), d->driver ? d->driver : "no driver");
+}
+
+static void refuse_no_group(const PciDevice *device, GpuFindings *f) {
+        bool graphics = device->vendor == PCI_VENDOR_INTEL && pci_is_gpu(device) && !device->parent;
+
+        gpu_findings_add(
+                f, GPU_BLOCKED, "no-group",
+                graphics
+                        ? "write intel_iommu=on on the command line of the host's kernel: many kernels leave "
+                          "the processor's graphics out by default"
+                        : "update the firmware; look for it in: dmesg | grep -i -e DMAR -e AMD-Vi",
+                "the IOMMU does not cover it: it is in no group");
+}
+
+/* Members of its group that stay on the host otherwise. */
+static bool is_stranger(const PciDevice *device, const PciDevice *d, const GpuNeeds *needs) {
+        return d != device && d->group == device->group && !pci_is_bridge(d) && !gpu_is_behind(device, d) &&
+               !gpu_goes_along(needs, device, d);
+}
+
+static char *fix_of_group(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs) {
+        cleanup_strbuf StrBuf all = { 0 };
+        const PciDevice *used = NULL;
+        const char *more = "";
         size_t n = 0;
 
-        for (size_t i = 0; i < device->n_bars; i++) {
-                const PciBar *bar = &device->bars[i];
+        strbuf_puts(&all, device->address);
+        for (size_t i = 0; i < facts->n_devices; i++) {
+                const PciDevice *d = &facts->devices[i];
 
-                n += !bar->io && bar->index < 6 && bar->size > 0;
-                if (bar->io || bar->index >= 6 || bar->size == 0 || bar->address != 0)
+                if (!is_stranger(device, d, needs))
                         continue;
-                gpu_findings_add(f, GPU_BLOCKED, "bar-unassigned",
-                                 "turn on Above 4G Decoding in the firmware's setup, or boot the host with "
-                                 "pci=realloc",
-                                 "BAR %" PRIu32 " (%" PRIu64
-                                 " MiB) has no address on the host: its firmware found no "
-                                 "room",
-                                 bar->index, bar->size >> 20);
+                used = d->n_users > 0 ? d : used;
+                if (n++ < NAMED_MAX)
+                        strbuf_printf(&all, ",%s", d->address);
+                if (!is_allowed(facts, d, needs))
+                        more = ", which the administrator has to allow with gpuDevices";
+        }
+        if (used)
+                return xasprintf(
+                        "put one of them into a slot of a root port that isolates (ACS): the host uses %s",
+                        used->address);
+        return xasprintf(
+                "put one of them into a slot of a root port that isolates (ACS), or ask for all of them "
+                "together (" GPU_ANNOTATION ": %s%s)%s",
+                all.data, n > NAMED_MAX ? ",..." : "", more);
+}
+
+static void find_group(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                       GpuFindings *f) {
+        cleanup_strbuf StrBuf others = { 0 };
+        cleanup_free char *fix = NULL;
+        size_t n = 0;
+
+        if (!facts->iommu)
+                return; /* said of the host */
+        if (device->group < 0) {
+                refuse_no_group(device, f);
                 return;
         }
-        if (n == 0 && pci_is_gpu(device) && !device->physical)
-                gpu_findings_add(f, GPU_BLOCKED, "bar-missing",
-                                 "turn on Above 4G Decoding in the firmware's setup, or boot the host with "
-                                 "pci=realloc",
-                                 "it has no memory BAR on the host");
-}
-
-static void find_slow_bar(const GpuFacts *facts, const PciDevice *device, GpuFindings *f) {
-        uint64_t largest = pci_largest_bar(device);
-        cleanup_free char *fix = NULL;
-
-        if (largest < BIG_BAR || !facts->kernel_release ||
-            kernel_release_at_least(facts->kernel_release, BIG_BAR_KERNEL_MAJOR, BIG_BAR_KERNEL_MINOR))
-                return;
-        gpu_findings_add(f, GPU_WARN, "bar-slow", "boot the host with Linux 6.12 or newer",
-                         "the host's kernel %s maps its BAR of %" PRIu64 " GiB in small pages: about %" PRIu64
-                         " seconds of each start",
-                         facts->kernel_release, largest / GIB,
-                         (largest * BIG_BAR_SECONDS_PER_128_GIB + 128 * GIB - 1) / (128 * GIB));
-}
-
-void gpu_diagnose_window(const GpuWindow *window, const GpuNeeds *needs, GpuFindings *f) {
-        if (window->low > WINDOW_LOW_MAX)
-                gpu_findings_add(f, GPU_BLOCKED, "bar-low", NULL,
-                                 "%" PRIu64
-                                 " MiB of its BARs must be below 4 GiB, where a guest has room for %" PRIu64
-                                 " MiB",
-                                 window->low >> 20, WINDOW_LOW_MAX >> 20);
-        else if (window->window > WINDOW_MAX)
-                gpu_findings_add(f, GPU_BLOCKED, "window", "pass fewer devices to one container",
-                                 "its BARs need a window of %" PRIu64
-                                 " GiB; the firmware opens at most %" PRIu64 " GiB",
-                                 window->window / GIB, WINDOW_MAX / GIB);
-        else if (needs->address_bits > 0 && window->address_bits > needs->address_bits)
-                gpu_findings_add(f, GPU_BLOCKED, "address-bits",
-                                 "give the guest less memory, or pass fewer devices",
-                                 "memory and BARs need %" PRIu32
-                                 " address bits in the guest; the host's processor "
-                                 "has %" PRIu32,
-                                 window->address_bits, needs->address_bits);
-        else
-                gpu_findings_add(f, GPU_OK, "window", NULL,
-                                 "BARs of %" PRIu64 " MiB fit into a window of %" PRIu64 " GiB (%" PRIu32
-                                 " address bits)",
-                                 (window->high + window->low) >> 20, window->window / GIB,
-                                 window->address_bits);
-}
-
-static void find_window(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
-                        GpuFindings *f) {
-        const PciDevice *functions[8] = { device };
-        GpuSlot slot = { .functions = functions, .n_functions = 1 };
-        const GpuChoice choice = { .slots = &slot, .n_slots = 1 };
-        GpuWindow window;
-
-        for (size_t i = 0; i < facts->n_devices && slot.n_functions < ELEMENTS_OF(functions); i++)
-                if (gpu_is_companion(device, &facts->devices[i]))
-                        functions[slot.n_functions++] = &facts->devices[i];
-        gpu_window(&choice, needs->memory, &window);
-        gpu_diagnose_window(&window, needs, f);
-}
-
-/* ---- the rest ---- */
-
-static void find_kind(const GpuFacts *facts, const PciDevice *device, GpuFindings *f) {
-        bool switches = false;
-
-        if (pci_is_bridge(device))
-                gpu_findings_add(f, GPU_BLOCKED, "bridge", NULL,
-                                 "it is a %s; only what is behind it can be passed",
-                                 pci_class_words(device->class_code));
-        if (device->dead)
-                gpu_findings_add(f, GPU_BLOCKED, "dead",
-                                 "restart the host; if it stays so, look at the card, its power and its slot",
-                                 "it does not answer: its configuration space reads as all ones");
-        if (device->virtuals > 0)
-                gpu_findings_add(f, GPU_BLOCKED, "virtual-functions",
-                                 "pass one of those, or turn them off: echo 0 >.../sriov_numvfs",
-                                 "%" PRIu32 " virtual functions of it are on", device->virtuals);
         for (size_t i = 0; i < facts->n_devices; i++)
-                switches = switches || (facts->devices[i].vendor == PCI_VENDOR_NVIDIA &&
-                                        pci_class(&facts->devices[i]) == PCI_CLASS_NVSWITCH);
-        if (switches && device->vendor == PCI_VENDOR_NVIDIA && pci_is_gpu(device))
-                gpu_findings_add(
-                        f, GPU_WARN, "nvswitch",
-                        "pass all GPUs and NVSwitches of the board to one container, or run Fabric Manager "
-                        "on the host in shared NVSwitch mode",
-                        "GPUs of this board are joined by NVSwitches: alone it starts, but CUDA may refuse "
-                        "until a fabric manager has set them up");
-        if (device->reset_methods && !device->reset_methods[0])
-                gpu_findings_add(
-                        f, GPU_WARN, "reset", NULL,
-                        "the host's kernel knows no way to reset it: it may not come back after a container");
+                if (is_stranger(device, &facts->devices[i], needs))
+                        name_device(&others, n++, &facts->devices[i]);
+        if (n == 0) {
+                gpu_findings_add(f, GPU_OK, "group", NULL,
+                                 "IOMMU group %" PRId32 " holds nothing that stays on the host",
+                                 device->group);
+                return;
+        }
+        if (n > NAMED_MAX)
+                strbuf_printf(&others, " and %zu more", n - NAMED_MAX);
+        fix = fix_of_group(facts, device, needs);
+        gpu_findings_add(f, GPU_BLOCKED, "group-shared", fix,
+                         "IOMMU group %" PRId32 " also holds %s; a group goes to one VM as a whole",
+                         device->group, others.data);
+}
+
+/* ---- slot and bus ---- */
+
+static void find_slot(const GpuFacts *facts, const PciDevice *device, GpuFindings *f) {
+        size_t companions = 0;
+
+        for (size_t i = 0; i < facts->n_devices; i++)
+                companions += gpu_is_companion(device, &facts->devices[i]);
+        if (device->multifunction && device->at.function == 0 && !device->physical && companions == 0)
+                gpu_findings_add(f, GPU_WARN, "companion-missing",
+                                 "look for the others again: echo 1 >/sys/bus/pci/rescan",
+                                 "its header says that the slot has more functions, but the host shows none: "
+                                 "somebody may have removed them");
+}
+
+/* Of the function by itself: "bus" is one only where nothing else is on the bus, though function 0 always claims it (the
+ * kernel asks before it has found the others). */
+static bool resets_itself(const PciDevice *device, bool alone) {
+        STRV_FOR_EACH (method, device->reset_methods)
+                if (alone || (!streq(*method, "bus") && !streq(*method, "cxl_bus")))
+                        return true;
+        return false;
+}
+
+/* vfio resets a whole bus when all functions on it are the VM's. */
+static void find_reset(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                       GpuFindings *f) {
+        const PciDevice *stays = NULL;
+        bool alone = true;
+
+        if (!device->reset_methods)
+                return; /* unknown */
+        for (size_t i = 0; i < facts->n_devices; i++) {
+                const PciDevice *d = &facts->devices[i];
+
+                if (d == device || d->at.domain != device->at.domain || d->at.bus != device->at.bus)
+                        continue;
+                alone = false;
+                stays = stays || gpu_goes_along(needs, device, d) ? stays : d;
+        }
+        if (resets_itself(device, alone)) {
+                cleanup_free char *methods = strv_join(device->reset_methods, ", ");
+
+                gpu_findings_add(f, GPU_OK, "reset", NULL, "it can be reset (%s)", methods);
+        } else if (!device->parent || stays) {
+                gpu_findings_add(f, GPU_WARN, "reset",
+                                 device->parent
+                                         ? "put the card into a slot of its own, or ask for all of that bus"
+                                         : NULL,
+                                 "no reset reaches it alone%s%s%s: it may not come back after a container",
+                                 stays && device->parent ? ", and " : "",
+                                 stays && device->parent ? stays->address : "",
+                                 stays && device->parent ? " on its bus stays on the host" : "");
+        } else if (device->vendor == PCI_VENDOR_AMD && pci_class(device) == PCI_CLASS_VGA) {
+                gpu_findings_add(f, GPU_WARN, "reset",
+                                 "if it does not come back: the kernel module vendor-reset",
+                                 "it has no reset of its own, only that of its bus, which AMD's cards before "
+                                 "RDNA 2 do "
+                                 "not always survive");
+        } else {
+                gpu_findings_add(f, GPU_OK, "reset", NULL,
+                                 "it is reset together with all that is on its bus");
+        }
 }
 
 void gpu_diagnose_device(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
                          GpuFindings *findings) {
-        find_kind(facts, device, findings);
-        if (pci_is_bridge(device) || device->dead)
+        find_kind(facts, device, needs, findings);
+        if (pci_is_bridge(device) || pci_is_behind_vmd(device) || device->dead)
                 return;
+        if (pci_is_bmc_display(device) && !is_named(needs->allowed, device)) {
+                gpu_findings_add(findings, GPU_BLOCKED, "bmc-display", NULL,
+                                 "it is the screen of the board's management controller, no GPU");
+                return;
+        }
         find_permission(facts, device, needs, findings);
-        find_owner(device, needs, findings);
-        find_users(facts, device, findings);
+        gpu_diagnose_users(facts, device, needs, findings);
         find_display(device, needs, findings);
         find_group(facts, device, needs, findings);
         find_slot(facts, device, findings);
-        find_bars(device, findings);
-        find_slow_bar(facts, device, findings);
-        find_window(facts, device, needs, findings);
+        find_reset(facts, device, needs, findings);
+        gpu_diagnose_bars(facts, device, needs, findings);
 }

@@ -56,10 +56,39 @@ GpuSeverity gpu_findings_severity(const GpuFindings *findings);
 /* The first that blocks; NULL: none. */
 const GpuFinding *gpu_findings_blocker(const GpuFindings *findings);
 
-/* The others that must go when DEVICE goes: of its slot, not itself. True for each. */
+/* OTHER goes when DEVICE goes: of its slot, not itself. */
 bool gpu_is_companion(const PciDevice *device, const PciDevice *other);
+/* It is passed with DEVICE: a companion, or among NEEDS' others. */
+bool gpu_goes_along(const GpuNeeds *needs, const PciDevice *device, const PciDevice *other);
 
 void gpu_findings_add(GpuFindings *findings, GpuSeverity severity, const char *code, const char *fix,
                       const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 const char *gpu_severity_name(GpuSeverity severity); /* "ok", "warn", "blocked" */
+
+/* All codes there are, for docs/gpu.md and `carrel doctor`. */
+typedef struct GpuCode {
+        const char *code;  /* NULL ends the table */
+        const char *title; /* "Interrupts" */
+        GpuSeverity worst;
+        const char *meaning; /* Markdown, one line */
+        const char *fix;     /* Markdown, one line; NULL: there is nothing to do */
+} GpuCode;
+
+extern const GpuCode gpu_codes[];
+
+/* NULL: there is no such code. */
+const GpuCode *gpu_code_find(const char *code);
+/* Rows of a Markdown table. */
+void gpu_codes_describe(StrBuf *out);
+
+/* ---- parts of gpu_diagnose_device() ---- */
+
+/* diagnose-memory.c: its BARs */
+void gpu_diagnose_bars(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                       GpuFindings *findings);
+/* diagnose-users.c: who has it, or what goes along with it */
+void gpu_diagnose_users(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
+                        GpuFindings *findings);
+/* It holds OTHER together: a volume management device and what is behind it. */
+bool gpu_is_behind(const PciDevice *device, const PciDevice *other);

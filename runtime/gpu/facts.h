@@ -15,9 +15,10 @@ typedef struct NumaNode {
 typedef struct GpuFacts {
         PciDevice *devices; /* all functions, in the order of their addresses */
         size_t n_devices;
-        char *cpu_vendor;  /* "GenuineIntel", "AuthenticAMD"; NULL: unknown */
-        bool iommu_tables; /* firmware describes an IOMMU (ACPI DMAR or IVRS) */
-        bool iommu;        /* the kernel uses one: there are groups */
+        char *cpu_vendor; /* "GenuineIntel", "AuthenticAMD"; NULL: unknown, or not asked since there is an IOMMU */
+        bool virtual_machine; /* the host is one itself; not asked either */
+        bool iommu_tables;    /* firmware describes an IOMMU (ACPI DMAR or IVRS) */
+        bool iommu;           /* the kernel uses one: there are groups */
         bool interrupt_remapping;
         bool unsafe_interrupts; /* vfio_iommu_type1 was told to do without */
         bool no_iommu;          /* vfio was told to do without any */

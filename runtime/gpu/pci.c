@@ -56,20 +56,34 @@ int pci_address_compare(const PciAddress *a, const PciAddress *b) {
 
 /* ---- kinds ---- */
 
+bool pci_is_nvswitch(const PciDevice *d) {
+        return d->vendor == PCI_VENDOR_NVIDIA && pci_class(d) == PCI_CLASS_NVSWITCH;
+}
+
 bool pci_is_bridge(const PciDevice *d) {
-        return pci_base_class(d) == PCI_BASE_BRIDGE &&
-               !(d->vendor == PCI_VENDOR_NVIDIA && pci_class(d) == PCI_CLASS_NVSWITCH);
+        return pci_base_class(d) == PCI_BASE_BRIDGE && !pci_is_nvswitch(d);
 }
 
 bool pci_is_bmc_display(const PciDevice *d) {
         return pci_base_class(d) == PCI_BASE_DISPLAY &&
-               (d->vendor == PCI_VENDOR_ASPEED || d->vendor == PCI_VENDOR_MATROX);
+               (d->vendor == PCI_VENDOR_ASPEED || d->vendor == PCI_VENDOR_MATROX ||
+                d->vendor == PCI_VENDOR_HUAWEI);
 }
 
 bool pci_is_gpu(const PciDevice *d) {
         uint32_t base = pci_base_class(d);
 
-        return (base == PCI_BASE_DISPLAY || base == PCI_BASE_ACCELERATOR) && !pci_is_bmc_display(d);
+        return (base == PCI_BASE_DISPLAY && !pci_is_bmc_display(d)) ||
+               (base == PCI_BASE_ACCELERATOR &&
+                (d->vendor == PCI_VENDOR_AMD || d->vendor == PCI_VENDOR_NVIDIA));
+}
+
+bool pci_is_accelerator(const PciDevice *d) {
+        return pci_is_gpu(d) || pci_base_class(d) == PCI_BASE_ACCELERATOR;
+}
+
+bool pci_is_behind_vmd(const PciDevice *d) {
+        return d->at.domain > 0xffff;
 }
 
 const char *pci_class_words(uint32_t class_code) {
@@ -113,6 +127,7 @@ const char *pci_vendor_words(uint32_t vendor) {
                 { PCI_VENDOR_NVIDIA, "NVIDIA" },
                 { PCI_VENDOR_INTEL, "Intel" },
                 { PCI_VENDOR_ASPEED, "ASPEED" },
+                { PCI_VENDOR_HUAWEI, "Huawei" },
                 { PCI_VENDOR_MATROX, "Matrox" },
                 { 0x1af4, "virtio" },
                 { 0x1b36, "QEMU" },
@@ -171,6 +186,7 @@ const JsonField pci_device_fields[] = {
         { JSON_FIELD(PciDevice, display_active, "displayActive", JSON_KIND_BOOL) },
         { JSON_FIELD(PciDevice, multifunction, "multifunction", JSON_KIND_BOOL) },
         { JSON_FIELD(PciDevice, dead, "dead", JSON_KIND_BOOL) },
+        { JSON_FIELD(PciDevice, node_missing, "nodeMissing", JSON_KIND_BOOL) },
         { JSON_FIELD(PciDevice, physical, "physicalFunction", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, virtuals, "virtualFunctions", JSON_KIND_UINT32) },
         { JSON_FIELD(PciDevice, parent, "parent", JSON_KIND_STRING) },
@@ -194,6 +210,7 @@ static const JsonField node_fields[] = {
 const JsonField gpu_facts_fields[] = {
         { JSON_ARRAY_FIELD(GpuFacts, devices, "devices", pci_device_fields) },
         { JSON_FIELD(GpuFacts, cpu_vendor, "cpuVendor", JSON_KIND_STRING) },
+        { JSON_FIELD(GpuFacts, virtual_machine, "virtualMachine", JSON_KIND_BOOL) },
         { JSON_FIELD(GpuFacts, iommu_tables, "iommuTables", JSON_KIND_BOOL) },
         { JSON_FIELD(GpuFacts, iommu, "iommu", JSON_KIND_BOOL), .flags = JSON_WRITE_ZERO },
         { JSON_FIELD(GpuFacts, interrupt_remapping, "interruptRemapping", JSON_KIND_BOOL),

@@ -40,13 +40,14 @@ int pci_address_compare(const PciAddress *a, const PciAddress *b);
 #define PCI_VENDOR_AMD    0x1002U
 #define PCI_VENDOR_MATROX 0x102bU
 #define PCI_VENDOR_NVIDIA 0x10deU
+#define PCI_VENDOR_HUAWEI 0x19e5U
 #define PCI_VENDOR_ASPEED 0x1a03U
 #define PCI_VENDOR_INTEL  0x8086U
 
 typedef struct PciBar {
-        uint32_t index; /* 0 to 5; 6: expansion ROM */
-        uint64_t address;
-        uint64_t size; /* bytes */
+        uint32_t index;   /* 0 to 5; 6: expansion ROM */
+        uint64_t address; /* 0: the firmware found no room */
+        uint64_t size;    /* bytes; 0: only its register shows it, the kernel gave it up */
         bool io;
         bool wide;         /* 64 bits */
         bool prefetchable; /* can be above 4 GiB behind a bridge */
@@ -76,6 +77,7 @@ typedef struct PciDevice {
         bool display_active;  /* a connector of it shows a picture */
         bool multifunction;   /* its header says that the slot has more functions */
         bool dead;            /* configuration space reads as all ones */
+        bool node_missing;    /* bound to vfio-pci, and there is no /dev/vfio/GROUP */
         char *physical;       /* address of the function that this is a virtual one of; NULL: it is none */
         uint32_t virtuals;    /* virtual functions that are on */
         char *parent;         /* address of the bridge above; NULL: root bus */
@@ -100,8 +102,14 @@ static inline uint32_t pci_class(const PciDevice *d) {
 
 /* Of the PCI fabric itself (bridges, ports): part of groups, never passed. NVSwitches say they are bridges and are not. */
 bool pci_is_bridge(const PciDevice *d);
-/* A GPU or another accelerator, as `all` and a count mean it. */
+/* A GPU as `all` and a count mean it: a display controller, or what its vendor's GPUs call themselves without a display
+ * (AMD Instinct: "processing accelerator"). */
 bool pci_is_gpu(const PciDevice *d);
+/* GPUs, and all else that computes: neural units, FPGAs. Anybody may ask for one. */
+bool pci_is_accelerator(const PciDevice *d);
+bool pci_is_nvswitch(const PciDevice *d);
+/* In a domain that Intel's volume management device (VMD) makes up: its functions are no more than parts of that. */
+bool pci_is_behind_vmd(const PciDevice *d);
 /* The display of a board's management controller, which is no GPU to anybody. */
 bool pci_is_bmc_display(const PciDevice *d);
 

@@ -18,7 +18,7 @@ int gpu_request_add(GpuRequest *request, const GpuWish *wish, const char *source
         GpuWish *added;
 
         if (request->n_wishes >= GPU_WISHES_MAX)
-                return error_set(err, E2BIG, "%s: more than %u devices are asked for", source,
+                return error_set(err, E2BIG, "%s: more than %u devices are asked for: ask for fewer", source,
                                  GPU_WISHES_MAX);
         request->wishes = xreallocarray(request->wishes, request->n_wishes + 1, sizeof(*request->wishes));
         added = &request->wishes[request->n_wishes++];

@@ -66,8 +66,10 @@ static int choose_group(Selection *s, const GpuWish *wish, Error *err) {
                 n++;
         }
         return n > 0 ? 0
-                     : error_set(err, ENODEV, "%s: IOMMU group %" PRIu32 " holds no device", wish->source,
-                                 wish->number);
+                     : error_set(err, ENODEV,
+                                 "%s: IOMMU group %" PRIu32
+                                 " holds no device (carrel gpu list shows the groups)",
+                                 wish->source, wish->number);
 }
 
 static int choose_index(Selection *s, const GpuWish *wish, Error *err) {
@@ -76,35 +78,75 @@ static int choose_index(Selection *s, const GpuWish *wish, Error *err) {
         for (size_t i = 0; i < s->facts->n_devices; i++) {
                 const PciDevice *d = &s->facts->devices[i];
 
-                if (d->vendor != PCI_VENDOR_NVIDIA || !pci_is_gpu(d))
-                        continue;
+                if (d->vendor != PCI_VENDOR_NVIDIA || !pci_is_gpu(d) || d->physical)
+                        continue; /* nvidia-smi counts no virtual functions */
                 if (n++ != wish->number)
                         continue;
                 choose(s, d);
                 return 0;
         }
-        return error_set(err, ENODEV, "%s: there is no NVIDIA GPU %" PRIu32 ": the host has %" PRIu32,
+        return error_set(err, ENODEV,
+                         "%s: there is no NVIDIA GPU %" PRIu32 ": the host has %" PRIu32
+                         ", counted from 0 (carrel gpu list)",
                          wish->source, wish->number, n);
 }
 
-static bool is_candidate(const Selection *s, const PciDevice *d) {
-        return pci_is_gpu(d) && (!d->boot_vga || s->preference->needs->allow_boot_display);
+/* Whatever a fabric manager in the guest has to set up. */
+static void choose_nvswitches(Selection *s) {
+        bool nvidia = false;
+
+        for (size_t i = 0; i < s->n_chosen; i++)
+                nvidia = nvidia || (s->chosen[i]->vendor == PCI_VENDOR_NVIDIA && pci_is_gpu(s->chosen[i]));
+        for (size_t i = 0; nvidia && i < s->facts->n_devices; i++)
+                if (pci_is_nvswitch(&s->facts->devices[i]))
+                        choose(s, &s->facts->devices[i]);
 }
 
+/* The screen of the host stays, and what is there as virtual functions is taken as those. */
 static int choose_all(Selection *s, const GpuWish *wish, Error *err) {
+        const PciDevice *screen = NULL;
         size_t n = 0;
 
         for (size_t i = 0; i < s->facts->n_devices; i++) {
                 const PciDevice *d = &s->facts->devices[i];
 
-                if (!is_candidate(s, d) || d->virtuals > 0)
+                if (!pci_is_gpu(d) || d->virtuals > 0)
                         continue;
+                if (d->boot_vga && !s->preference->needs->allow_boot_display) {
+                        screen = d;
+                        continue;
+                }
                 choose(s, d);
                 n++;
         }
-        return n > 0 ? 0
-                     : error_set(err, ENODEV, "%s: the host has no GPU to pass (carrel gpu list)",
-                                 wish->source);
+        choose_nvswitches(s);
+        if (n > 0)
+                return 0;
+        if (screen)
+                return error_set(
+                        err, ENODEV,
+                        "%s: the host has no GPU to pass but %s, the display that it booted with; on a host "
+                        "that needs no screen, set gpuBootDisplay in carrel's configuration",
+                        wish->source, screen->address);
+        return error_set(err, ENODEV, "%s: the host has no GPU to pass (carrel gpu list)", wish->source);
+}
+
+static bool suits(const GpuWish *wish, const PciDevice *d) {
+        if (wish->kind == GPU_WISH_MODEL)
+                return d->vendor == wish->vendor && d->device == wish->device && !pci_is_bridge(d);
+        return pci_is_gpu(d);
+}
+
+/* A host that has none has no use for advice about its IOMMU. */
+static int look_for_any(const Selection *s, const GpuWish *wish, Error *err) {
+        for (size_t i = 0; i < s->facts->n_devices; i++)
+                if (suits(wish, &s->facts->devices[i]))
+                        return 0;
+        if (wish->kind == GPU_WISH_MODEL)
+                return error_set(err, ENODEV,
+                                 "%s: the host has no device %04" PRIx32 ":%04" PRIx32 " (carrel gpu list)",
+                                 wish->source, wish->vendor, wish->device);
+        return error_set(err, ENODEV, "%s: the host has no GPU (carrel gpu list)", wish->source);
 }
 
 static int choose_named(Selection *s, const GpuWish *wish, Error *err) {
@@ -119,6 +161,7 @@ static int choose_named(Selection *s, const GpuWish *wish, Error *err) {
                 return choose_all(s, wish, err);
         case GPU_WISH_MODEL:
         case GPU_WISH_COUNT:
+                return look_for_any(s, wish, err);
         case _GPU_WISH_KIND_MAX:
                 break;
         }
@@ -132,13 +175,33 @@ typedef struct Reasons {
         size_t count;
 } Reasons;
 
-static bool is_free(const Selection *s, const PciDevice *d, Reasons *why) {
+/* D, and what suits as well and can only go with it: the other GPUs of its group. UNIT has room for all of the host's. */
+static size_t unit_of(const Selection *s, const GpuWish *wish, const PciDevice *d, const PciDevice **unit) {
+        size_t n = 0;
+
+        unit[n++] = d;
+        for (size_t i = 0; i < s->facts->n_devices; i++) {
+                const PciDevice *other = &s->facts->devices[i];
+
+                if (other != d && d->group >= 0 && other->group == d->group && suits(wish, other) &&
+                    !gpu_is_companion(d, other) && !is_chosen(s, other))
+                        unit[n++] = other;
+        }
+        return n;
+}
+
+/* Given that N others of UNIT, D among them, go too. */
+static bool is_free(const Selection *s, const PciDevice *d, const PciDevice *const *unit, size_t n,
+                    Reasons *why) {
         cleanup_gpu_findings GpuFindings found = { 0 };
+        GpuNeeds needs = *s->preference->needs;
         const GpuFinding *blocker;
 
         if (is_chosen(s, d))
                 return false;
-        gpu_diagnose_device(s->facts, d, s->preference->needs, &found);
+        needs.also = unit;
+        needs.n_also = n;
+        gpu_diagnose_device(s->facts, d, &needs, &found);
         blocker = gpu_findings_blocker(&found);
         if (blocker && why->count++ < REASONS_MAX)
                 strbuf_printf(&why->text, "%s%s: %s", why->count > 1 ? "; " : "", d->address, blocker->text);
@@ -165,12 +228,6 @@ static int32_t best_node(const Selection *s, const PciDevice *const *candidates,
         return best;
 }
 
-static bool suits(const Selection *s, const GpuWish *wish, const PciDevice *d) {
-        if (wish->kind == GPU_WISH_MODEL)
-                return d->vendor == wish->vendor && d->device == wish->device && !pci_is_bridge(d);
-        return is_candidate(s, d);
-}
-
 static int refuse_short(const GpuWish *wish, uint32_t wanted, size_t n_free, Reasons *why, Error *err) {
         cleanup_free char *what =
                 wish->kind == GPU_WISH_MODEL
@@ -182,38 +239,69 @@ static int refuse_short(const GpuWish *wish, uint32_t wanted, size_t n_free, Rea
                                  what, n_free);
         if (why->count > REASONS_MAX)
                 strbuf_printf(&why->text, "; and %zu more", why->count - REASONS_MAX);
-        return error_set(err, EBUSY, "%s: %s: %zu can be had (%s)", wish->source, what, n_free,
-                         why->text.data);
+        return error_set(err, EBUSY, "%s: %s: %zu can be had (%s); carrel gpu why ADDRESS says what to do",
+                         wish->source, what, n_free, why->text.data);
 }
 
 static void reasons_done(Reasons *reasons) {
         strbuf_done(&reasons->text);
 }
 
-static int choose_free(Selection *s, const GpuWish *wish, Error *err) {
-        cleanup_free const PciDevice **candidates = xnew(const PciDevice *, s->facts->n_devices + 1);
-        cleanup(reasons_done) Reasons why = { 0 };
-        uint32_t wanted = wish->kind == GPU_WISH_COUNT ? wish->number : 1;
+/* Those that are free, with all that must go with them and no more than is WANTED. */
+static size_t find_candidates(const Selection *s, const GpuWish *wish, uint32_t wanted, const PciDevice **ret,
+                              Reasons *why) {
+        cleanup_free const PciDevice **unit = xnew(const PciDevice *, s->facts->n_devices + 1);
         size_t n = 0;
-        int32_t node;
 
         for (size_t i = 0; i < s->facts->n_devices; i++) {
                 const PciDevice *d = &s->facts->devices[i];
+                size_t n_unit;
 
-                if (suits(s, wish, d) && is_free(s, d, &why))
-                        candidates[n++] = d;
+                if (!suits(wish, d))
+                        continue;
+                n_unit = unit_of(s, wish, d, unit);
+                if (is_free(s, d, unit, n_unit > wanted ? 0 : n_unit, why))
+                        ret[n++] = d;
         }
-        if (n < wanted)
-                return refuse_short(wish, wanted, n, &why, err);
-        node = best_node(s, candidates, n);
+        return n;
+}
+
+static bool contains(const PciDevice *const *list, size_t n, const PciDevice *d) {
+        for (size_t i = 0; i < n; i++)
+                if (list[i] == d)
+                        return true;
+        return false;
+}
+
+/* D and its unit, if all of that is free and not more than *WANTED. */
+static void take_unit(Selection *s, const GpuWish *wish, const PciDevice *d,
+                      const PciDevice *const *candidates, size_t n, uint32_t *wanted) {
+        cleanup_free const PciDevice **unit = xnew(const PciDevice *, s->facts->n_devices + 1);
+        size_t n_unit;
+
+        if (is_chosen(s, d))
+                return;
+        n_unit = unit_of(s, wish, d, unit);
+        for (size_t i = 0; i < n_unit; i++)
+                if (!contains(candidates, n, unit[i]) || n_unit > *wanted)
+                        return;
+        for (size_t i = 0; i < n_unit; i++)
+                choose(s, unit[i]);
+        *wanted -= (uint32_t)n_unit;
+}
+
+static int choose_free(Selection *s, const GpuWish *wish, Error *err) {
+        cleanup_free const PciDevice **candidates = xnew(const PciDevice *, s->facts->n_devices + 1);
+        cleanup(reasons_done) Reasons why = { 0 };
+        uint32_t wanted = wish->kind == GPU_WISH_COUNT ? wish->number : 1, left = wanted;
+        size_t n = find_candidates(s, wish, wanted, candidates, &why);
+        int32_t node = best_node(s, candidates, n);
+
         for (size_t pass = 0; pass < 2; pass++)
-                for (size_t i = 0; i < n && wanted > 0; i++) {
-                        if ((pass == 0 && candidates[i]->numa_node != node) || is_chosen(s, candidates[i]))
-                                continue;
-                        choose(s, candidates[i]);
-                        wanted--;
-                }
-        return 0;
+                for (size_t i = 0; i < n && n >= wanted && left > 0; i++)
+                        if (pass == 1 || candidates[i]->numa_node == node)
+                                take_unit(s, wish, candidates[i], candidates, n, &left);
+        return left > 0 ? refuse_short(wish, wanted, n, &why, err) : 0;
 }
 
 /* ---- what goes with them ---- */
@@ -300,6 +388,8 @@ static int choose_wishes(Selection *s, const GpuRequest *request, Error *err) {
         for (size_t i = 0; i < request->n_wishes && r >= 0; i++)
                 r = choose_named(s, &request->wishes[i], err);
         if (r >= 0)
+                r = judge_host(s, err);
+        if (r >= 0)
                 add_companions(s);
         for (size_t pass = 0; pass < ELEMENTS_OF(free_kinds); pass++)
                 for (size_t i = 0; i < request->n_wishes && r >= 0; i++)
@@ -315,10 +405,8 @@ int gpu_select(const GpuRequest *request, const GpuFacts *facts, const GpuPrefer
         cleanup_free const PciDevice **chosen = xnew(const PciDevice *, facts->n_devices + 1);
         Selection s = { .facts = facts, .preference = preference, .chosen = chosen };
         GpuChoice choice = { 0 };
-        int r = judge_host(&s, err);
+        int r = choose_wishes(&s, request, err);
 
-        if (r >= 0)
-                r = choose_wishes(&s, request, err);
         if (r >= 0)
                 r = judge(&s, err);
         if (r < 0)
@@ -327,7 +415,8 @@ int gpu_select(const GpuRequest *request, const GpuFacts *facts, const GpuPrefer
         fill_slots(&s, &choice);
         if (choice.n_slots > GPU_WISHES_MAX) {
                 gpu_choice_done(&choice);
-                return error_set(err, E2BIG, "gpu: more than %u slots of devices are asked for",
+                return error_set(err, E2BIG,
+                                 "gpu: more than %u slots of devices are asked for: ask for fewer",
                                  GPU_WISHES_MAX);
         }
         *ret = choice;

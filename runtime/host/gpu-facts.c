@@ -70,8 +70,11 @@ static bool folder_has_entries(int root, const char *path) {
 
 /* ---- IOMMU ---- */
 
-/* Chips of remapped interrupts are called "IR-IO-APIC", "IR-PCI-MSI": /sys/kernel/irq/N/chip_name. */
+/* Chips of remapped interrupts are called "IR-IO-APIC", "IR-PCI-MSI": /sys/kernel/irq/N/chip_name, or the third column
+ * of /proc/interrupts, which is long, on kernels without that. */
 static bool interrupts_are_remapped(int root) {
+        cleanup_free char *text = NULL;
+
         for (unsigned i = 0; i < INTERRUPTS; i++) {
                 char path[64];
                 cleanup_free char *chip = NULL;
@@ -81,31 +84,41 @@ static bool interrupts_are_remapped(int root) {
                 if (chip && str_after(chip, "IR-"))
                         return true;
         }
-        return false;
+        if (exists(root, "/sys/kernel/irq"))
+                return false;
+        text = read_text(root, "/proc/interrupts");
+        return text && strstr(text, " IR-");
 }
 
 /* Only for a message about an IOMMU that is off: before Linux 5.17 opening /proc/cpuinfo waits for every CPU. */
-static char *cpu_vendor(int root) {
+static void look_at_cpu(int root, GpuFacts *f) {
         cleanup_free char *text = read_text(root, "/proc/cpuinfo");
+        char *flags = text ? strstr(text, "\nflags") : NULL;
         char *line = text ? strstr(text, "vendor_id") : NULL;
 
+        if (flags) {
+                flags[1 + strcspn(flags + 1, "\n")] = '\0';
+                f->virtual_machine = strstr(flags, " hypervisor") != NULL;
+        }
         line = line ? strchr(line, ':') : NULL;
         if (!line)
-                return NULL;
+                return;
         line += strspn(line, ": \t");
-        return xstrndup(line, strcspn(line, "\n"));
+        f->cpu_vendor = xstrndup(line, strcspn(line, "\n"));
 }
 
+/* Where vfio may do without an IOMMU it makes groups of its own. */
 static void collect_iommu(int root, GpuFacts *f) {
-        f->iommu = folder_has_entries(root, "/sys/kernel/iommu_groups");
+        f->no_iommu = is_set(root, "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+        f->iommu = folder_has_entries(root, "/sys/kernel/iommu_groups") &&
+                   (!f->no_iommu || folder_has_entries(root, "/sys/class/iommu"));
         f->iommu_tables = exists(root, "/sys/firmware/acpi/tables/DMAR") ||
                           exists(root, "/sys/firmware/acpi/tables/IVRS") || f->iommu;
         f->interrupt_remapping = f->iommu && interrupts_are_remapped(root);
         if (!f->iommu)
-                f->cpu_vendor = cpu_vendor(root);
+                look_at_cpu(root, f);
         f->unsafe_interrupts =
                 is_set(root, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
-        f->no_iommu = is_set(root, "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
 }
 
 /* ---- vfio ---- */
@@ -125,15 +138,31 @@ static bool has_module(int root, const char *release, const char *name) {
         return false;
 }
 
+/* A group's node is not opened: while it is, nobody else can, and a QEMU that just starts would fail. */
+static void look_for_nodes(int root, GpuFacts *f) {
+        for (size_t i = 0; i < f->n_devices; i++) {
+                PciDevice *d = &f->devices[i];
+                char path[64];
+
+                if (d->group < 0 || !streq(d->driver, "vfio-pci"))
+                        continue;
+                snprintf(path, sizeof(path), "/dev/vfio/%" PRId32, d->group);
+                d->node_missing = !exists(root, path);
+        }
+}
+
+/* The node is there before the module is (devtmpfs); opening it is harmless. */
 static void collect_vfio(int root, GpuFacts *f) {
         f->vfio_pci = exists(root, "/sys/bus/pci/drivers/vfio-pci");
         f->vfio_pci_module = !f->vfio_pci && has_module(root, f->kernel_release, "/vfio-pci.ko");
-        if (f->vfio_pci && exists(root, "/dev/vfio/vfio")) {
+        if (f->vfio_pci && exists(root, "/sys/class/misc/vfio")) {
                 cleanup_close int fd = host_root_open_file(root, "/dev/vfio/vfio", O_RDWR);
 
                 if (fd < 0)
                         f->vfio_problem = xstrdup(strerror(errno));
         }
+        if (!f->no_iommu)
+                look_for_nodes(root, f);
 }
 
 /* ---- memory ---- */

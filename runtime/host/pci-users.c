@@ -110,17 +110,41 @@ static void add_uevent(const Walk *walk, int dir) {
                 nodes_take(walk->nodes, xasprintf("%s:%s", major, minor), walk->device);
 }
 
-/* net/NAME/flags holds IFF_UP in bit 0; holders/ of a block device names what is built on it. */
-static void look_inside(const Walk *walk, int dir, const char *folder, const struct dirent *entry) {
-        cleanup_free char *path = xasprintf("%s/flags", entry->d_name), *flags = NULL;
+/* net/NAME/flags holds IFF_UP in bit 0. Below a network interface there are no nodes, but folders by the hundred. */
+static void look_at_interface(const Walk *walk, int net, const char *name) {
+        cleanup_free char *path = xasprintf("%s/flags", name), *flags = NULL;
         cleanup_error Error ignored = { 0 };
 
-        if (streq(folder, "holders"))
-                add_user(walk->device, 0, "device", entry->d_name, NULL);
-        if (!streq(folder, "net") || file_read_line(dir, path, &flags, &ignored) < 0)
+        if (file_read_line(net, path, &flags, &ignored) >= 0 && (strtoul(flags, NULL, 0) & 1))
+                add_user(walk->device, 0, "interface", name, NULL);
+}
+
+/* Where no nodes are, but a folder for each CPU or interrupt on some hosts. */
+static bool is_dull(const char *name) {
+        static const char *const names[] = { "power",     "msi_irqs", "queue", "mq",
+                                             "integrity", "slaves",   "hwmon" };
+
+        for (size_t i = 0; i < ELEMENTS_OF(names); i++)
+                if (streq(name, names[i]))
+                        return true;
+        return false;
+}
+
+static void walk_named(const Walk *walk, int parent, const char *name, unsigned depth);
+
+/* NAME: of the folder that holds the entry. holders/ of a block device has links to what is built on it. */
+static void look_inside(const Walk *walk, int fd, const char *name, const struct dirent *entry,
+                        unsigned depth) {
+        if (*entry->d_name == '.')
                 return;
-        if (strtoul(flags, NULL, 0) & 1)
-                add_user(walk->device, 0, "interface", entry->d_name, NULL);
+        if (entry->d_type == DT_LNK && streq(name, "holders"))
+                add_user(walk->device, 0, "device", entry->d_name, NULL);
+        if (entry->d_type != DT_DIR || is_dull(entry->d_name))
+                return;
+        if (streq(name, "net"))
+                look_at_interface(walk, fd, entry->d_name);
+        else if (depth < DEPTH_MAX)
+                walk_named(walk, fd, entry->d_name, depth + 1);
 }
 
 static void walk_named(const Walk *walk, int parent, const char *name, unsigned depth) {
@@ -137,17 +161,8 @@ static void walk_named(const Walk *walk, int parent, const char *name, unsigned 
         }
         if (depth > 0)
                 add_uevent(walk, fd);
-        while ((entry = readdir(folder))) {
-                if (*entry->d_name == '.')
-                        continue;
-                if (entry->d_type == DT_LNK && streq(name, "holders"))
-                        look_inside(walk, fd, name, entry);
-                if (entry->d_type != DT_DIR || streq(entry->d_name, "power"))
-                        continue;
-                look_inside(walk, fd, name, entry);
-                if (depth < DEPTH_MAX)
-                        walk_named(walk, fd, entry->d_name, depth + 1);
-        }
+        while ((entry = readdir(folder)))
+                look_inside(walk, fd, name, entry, depth);
         closedir(folder);
 }
 
@@ -250,17 +265,30 @@ static void look_at_processes(int root, const Nodes *nodes) {
 
 /* ---- file systems ---- */
 
+/* By the numbers of the device, or, for file systems with numbers of their own (btrfs), by its path behind " - TYPE ". */
+static PciDevice *device_of_mount(const Nodes *nodes, const char *line, char where[512]) {
+        const char *behind = strstr(line, " - ");
+        char device[512];
+        PciDevice *found;
+
+        if (sscanf(line, "%*s %*s %511s %*s %511s", device, where) != 2)
+                return NULL;
+        found = nodes_find(nodes, device);
+        if (!found && behind && sscanf(behind, " - %*s %511s", device) == 1)
+                found = nodes_find(nodes, device);
+        return found;
+}
+
 static void look_at_mounts(int root, const Nodes *nodes) {
         cleanup_free char *mounts = host_root_read(root, "/proc/self/mountinfo", TEXT_MAX * 16, NULL);
         cleanup_free char *swaps = host_root_read(root, "/proc/swaps", TEXT_MAX, NULL);
         char *rest = mounts, *line;
 
         while (rest && (line = strsep(&rest, "\n"))) {
-                char device[32], where[512];
-                PciDevice *found;
+                char where[512];
+                PciDevice *found = device_of_mount(nodes, line, where);
 
-                if (sscanf(line, "%*s %*s %31s %*s %511s", device, where) == 2 &&
-                    (found = nodes_find(nodes, device)))
+                if (found)
                         add_user(found, 0, "mount", where, NULL);
         }
         rest = swaps;
@@ -274,6 +302,12 @@ static void look_at_mounts(int root, const Nodes *nodes) {
         }
 }
 
+static int by_pid(const void *a, const void *b) {
+        const PciUser *x = a, *y = b;
+
+        return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
 void pci_find_users(int root, PciDevice *devices, size_t count) {
         cleanup(nodes_done) Nodes nodes = { 0 };
 
@@ -284,4 +318,7 @@ void pci_find_users(int root, PciDevice *devices, size_t count) {
                 return;
         look_at_processes(root, &nodes);
         look_at_mounts(root, &nodes);
+        for (size_t i = 0; i < count; i++)
+                if (devices[i].n_users > 1)
+                        qsort(devices[i].users, devices[i].n_users, sizeof(*devices[i].users), by_pid);
 }

@@ -21,7 +21,15 @@
 #define FUNCTIONS_MAX 4096U /* of a host that are looked at */
 #define TEXT_MAX      8192U /* bytes of a file in sysfs */
 #define LINK_MAX      512U
-#define HEADER_TYPE   0x0eU /* offset in configuration space; bit 7: more functions in the slot */
+#define BARS_MAX      7U /* with the ROM */
+/* Configuration space: offsets of the header's type (bit 7: more functions in the slot) and of the first BAR. */
+#define HEADER_TYPE 0x0eU
+#define HEADER_BARS 0x10U
+#define HEADER_SIZE 0x40U /* what anybody may read */
+/* Bits of a BAR's register. */
+#define BAR_IO       0x1U
+#define BAR_WIDE     0x4U
+#define BAR_PREFETCH 0x8U
 
 /* linux/ioport.h: the flags of the third column of `resource`. */
 #define RESOURCE_IO       0x00000100U
@@ -93,11 +101,11 @@ static void read_bars(int dir, PciDevice *d) {
         cleanup_free char *text = NULL;
         char *rest, *line;
 
+        d->bars = xnew(PciBar, BARS_MAX);
         if (file_read(dir, "resource", TEXT_MAX, &text, NULL, &ignored) < 0)
                 return;
         rest = text;
-        d->bars = xnew(PciBar, 7);
-        for (uint32_t i = 0; i < 7 && (line = strsep(&rest, "\n")); i++) {
+        for (uint32_t i = 0; i < BARS_MAX && (line = strsep(&rest, "\n")); i++) {
                 uint64_t start, end, flags;
 
                 if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) != 3 ||
@@ -114,9 +122,35 @@ static void read_bars(int dir, PciDevice *d) {
         }
 }
 
+static bool has_bar(const PciDevice *d, uint32_t index) {
+        for (size_t i = 0; i < d->n_bars; i++)
+                if (d->bars[i].index == index)
+                        return true;
+        return false;
+}
+
+/*
+ * A BAR that the host found no room for disappears from `resource` on most kernels (reset_resource() in drivers/pci):
+ * what is left are the fixed bits of its register. Those of virtual functions are zero, always.
+ */
+static void find_lost_bars(const unsigned char *header, PciDevice *d) {
+        for (uint32_t i = 0; i < 6; i++) {
+                uint32_t value;
+
+                memcpy(&value, header + HEADER_BARS + 4 * (size_t)i, sizeof(value));
+                if (value != 0 && !(value & BAR_IO) && !has_bar(d, i) && d->n_bars < BARS_MAX)
+                        d->bars[d->n_bars++] = (PciBar){
+                                .index = i,
+                                .wide = (value & BAR_WIDE) != 0,
+                                .prefetchable = (value & BAR_PREFETCH) != 0,
+                        };
+                i += (value & (BAR_IO | BAR_WIDE)) == BAR_WIDE;
+        }
+}
+
 /* Reading configuration space would wake a sleeping device up. */
 static void read_header(int dir, PciDevice *d) {
-        unsigned char header[HEADER_TYPE + 1];
+        unsigned char header[HEADER_SIZE];
         cleanup_close int fd = -1;
 
         if (d->power_state && str_after(d->power_state, "D3"))
@@ -126,6 +160,8 @@ static void read_header(int dir, PciDevice *d) {
                 return;
         d->dead = header[0] == 0xff && header[1] == 0xff;
         d->multifunction = !d->dead && (header[HEADER_TYPE] & 0x80) != 0;
+        if (!d->dead && !d->physical)
+                find_lost_bars(header, d);
 }
 
 /* A connector that is "enabled" is lit by somebody: BDF/drm/card0/card0-HDMI-A-1/enabled. */
@@ -188,13 +224,15 @@ static char *read_parent(int devices, const char *name) {
         return slash && pci_address_parse(slash + 1, &address) ? xstrdup(slash + 1) : NULL;
 }
 
+/* Both files are only there for a function that can be reset; `reset_method` since Linux 5.15. */
 static void read_reset_methods(int dir, PciDevice *d) {
         cleanup_error Error ignored = { 0 };
         cleanup_free char *text = NULL;
 
-        if (file_read(dir, "reset_method", TEXT_MAX, &text, NULL, &ignored) < 0)
+        if (file_read(dir, "reset_method", TEXT_MAX, &text, NULL, &ignored) < 0 &&
+            faccessat(dir, "reset", F_OK, 0) == 0)
                 return;
-        d->reset_methods = strv_split(text, " \n");
+        d->reset_methods = strv_split(text ? text : "", " \n");
         if (!d->reset_methods)
                 d->reset_methods = xnew(char *, 1); /* none: that is known */
 }
