@@ -368,7 +368,7 @@ static void fill_slots(const Selection *s, GpuChoice *choice) {
                         choice->n_slots++;
                 slot = &choice->slots[choice->n_slots - 1];
                 slot->functions =
-                        xreallocarray(slot->functions, slot->n_functions + 1, sizeof(*slot->functions));
+                        xreallocarray(slot->functions, slot->n_functions + 1, sizeof(const PciDevice *));
                 slot->functions[slot->n_functions++] = d;
                 last = slot;
         }
@@ -411,7 +411,7 @@ int gpu_select(const GpuRequest *request, const GpuFacts *facts, const GpuPrefer
                 r = judge(&s, err);
         if (r < 0)
                 return r;
-        qsort(chosen, s.n_chosen, sizeof(*chosen), by_address);
+        qsort(chosen, s.n_chosen, sizeof(const PciDevice *), by_address);
         fill_slots(&s, &choice);
         if (choice.n_slots > GPU_WISHES_MAX) {
                 gpu_choice_done(&choice);
