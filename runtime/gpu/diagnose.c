@@ -121,7 +121,7 @@ static void find_display(const PciDevice *device, const GpuNeeds *needs, GpuFind
                         "choose another display in the firmware's setup, or, on a host that needs no "
                         "screen, set gpuBootDisplay in carrel's configuration",
                         "it is the display that the host booted with");
-        else if (device->display_active)
+        else if (device->display_active && device->n_users == 0)
                 /* by a process that shows something: find_users() has it; else it is the kernel's own text console */
                 gpu_findings_add(f, GPU_WARN, "display-active", NULL,
                                  "it shows the host's text console, which goes away with it");

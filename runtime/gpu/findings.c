@@ -62,7 +62,7 @@ const GpuFinding *gpu_findings_blocker(const GpuFindings *findings) {
 
 /* ---- codes ---- */
 
-/* clang-format off: one code, one entry; those of the host first */
+/* Those of the host first. */
 const GpuCode gpu_codes[] = {
         { "iommu", "IOMMU", GPU_OK, "The IOMMU is on: there are IOMMU groups.", NULL },
         { "iommu-firmware", "IOMMU", GPU_BLOCKED, "The firmware describes no IOMMU.",
@@ -135,7 +135,8 @@ const GpuCode gpu_codes[] = {
         { "boot-display", "Display", GPU_BLOCKED, "It is the display that the host booted with.",
           "Choose another one in the firmware's setup, or set `gpuBootDisplay` on a host that needs no "
           "screen." },
-        { "display-active", "Display", GPU_WARN, "It shows the host's text console, which goes away with it. (A desktop on it is `in-use`.)", NULL },
+        { "display-active", "Display", GPU_WARN,
+          "It shows the host's text console, which goes away with it. (A desktop on it is `in-use`.)", NULL },
         { "no-group", "Group", GPU_BLOCKED, "The IOMMU is on, but does not cover this function.",
           "Graphics of an Intel processor: `intel_iommu=on`; else update the firmware." },
         { "group", "Group", GPU_OK, "Its IOMMU group holds nothing else that stays on the host.", NULL },
@@ -165,7 +166,6 @@ const GpuCode gpu_codes[] = {
           "Give the guest less memory, pass fewer devices, or use a processor with more address bits." },
         {},
 };
-/* clang-format on */
 
 const GpuCode *gpu_code_find(const char *code) {
         for (const GpuCode *c = gpu_codes; c->code; c++)
