@@ -31,7 +31,7 @@
 #include "common/base/path.h"
 #include "common/base/str.h"
 
-#define LDCONFIG_WAIT_USEC 20000000U
+#define LDCONFIG_WAIT_USEC 10000000U
 #define LOADER_FILE_MAX    65536U
 
 #define WORK            DRIVER_ROOT "/work"

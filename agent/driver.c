@@ -140,11 +140,33 @@ static bool has_match(const char *pattern) {
         return found != NULL;
 }
 
-static int wait_for_device(const DriverWait *wait, int log, Error *err) {
-        uint32_t timeout = wait && wait->timeout_ms ? wait->timeout_ms : DRIVER_WAIT_MS;
+static uint32_t read_number(const char *device, const char *name) {
+        cleanup_free char *path = path_join(device, name), *text = NULL;
+        cleanup_error Error ignored = { 0 };
+        uint64_t n = 0;
+
+        if (file_read_line(AT_FDCWD, path, &text, &ignored) >= 0)
+                str_to_u64(text, 0, UINT32_MAX, &n);
+        return (uint32_t)n;
+}
+
+static bool has_device(const char *pattern) {
+        cleanup_strv char **devices = path_pattern_expand("/sys/bus/pci/devices/*");
+
+        STRV_FOR_EACH (device, devices)
+                if (driver_pattern_match(pattern, read_number(*device, "vendor"),
+                                         read_number(*device, "device"), read_number(*device, "class")) > 0)
+                        return true;
+        return false;
+}
+
+static int wait_for(const DriverWait *wait, int log, Error *err) {
+        uint32_t timeout = wait->timeout_ms ? wait->timeout_ms : DRIVER_WAIT_MS;
         uint64_t deadline = now_usec() + timeout * 1000ULL;
 
-        STRV_FOR_EACH (path, wait ? wait->paths : NULL)
+        if (wait->device && !has_device(wait->device))
+                return 0;
+        STRV_FOR_EACH (path, wait->paths)
                 while (!has_match(*path)) {
                         if (now_usec() <= deadline) {
                                 poll(NULL, 0, 2);
@@ -175,8 +197,8 @@ int driver_load(DriverManifest *manifest, Driver **ret, Error *err) {
         r = mount_bundle(err);
         if (r >= 0)
                 r = load_modules(manifest, log, err);
-        if (r >= 0)
-                r = wait_for_device(manifest->wait, log, err);
+        for (size_t i = 0; r >= 0 && i < manifest->n_wait; i++)
+                r = wait_for(&manifest->wait[i], log, err);
         if (r >= 0)
                 r = driver_find_devices(driver, err);
         if (r < 0)

@@ -15,8 +15,9 @@
 #define PARAMETERS_LONGEST 1024U
 #define ENV_LONGEST        1024U
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS  "0123456789"
+#define DEVICE_WORDS "\"10de:2330\", \"10de:*\", \"class:0302\" or \"class:03\""
+#define LETTERS      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS       "0123456789"
 
 static const JsonField kernel_fields[] = {
         { JSON_FIELD(DriverKernel, release, "release", JSON_KIND_STRING), .flags = JSON_REQUIRED },
@@ -41,6 +42,7 @@ static const JsonField node_fields[] = {
 };
 
 static const JsonField wait_fields[] = {
+        { JSON_FIELD(DriverWait, device, "device", JSON_KIND_STRING) },
         { JSON_FIELD(DriverWait, paths, "paths", JSON_KIND_STRV), .flags = JSON_REQUIRED | JSON_NONEMPTY },
         { JSON_FIELD(DriverWait, timeout_ms, "timeoutMs", JSON_KIND_UINT32) },
         {},
@@ -58,7 +60,7 @@ const JsonField driver_manifest_fields[] = {
         { JSON_FIELD(DriverManifest, libraries, "libraries", JSON_KIND_STRV) },
         { JSON_FIELD(DriverManifest, programs, "programs", JSON_KIND_STRV) },
         { JSON_ARRAY_FIELD(DriverManifest, nodes, "nodes", node_fields) },
-        { JSON_OBJECT_PTR_FIELD(DriverManifest, wait, "wait", wait_fields) },
+        { JSON_ARRAY_FIELD(DriverManifest, wait, "wait", wait_fields) },
         { JSON_FIELD(DriverManifest, env, "env", JSON_KIND_STRV) },
         {},
 };
@@ -192,8 +194,7 @@ static int check_devices(const DriverManifest *m, Error *err) {
                 return r;
         STRV_FOR_EACH (pattern, m->devices)
                 if (driver_pattern_match(*pattern, 0, 0, 0) < 0)
-                        return refuse(err, "devices", *pattern,
-                                      "\"10de:2330\", \"10de:*\", \"class:0302\" or \"class:03\"");
+                        return refuse(err, "devices", *pattern, DEVICE_WORDS);
         return 0;
 }
 
@@ -301,17 +302,26 @@ static int check_nodes(const DriverManifest *m, Error *err) {
 }
 
 static int check_wait(const DriverWait *wait, Error *err) {
-        if (!wait)
-                return 0;
-        if (check_count(strv_length(wait->paths), DRIVER_LISTS_MAX, "wait.paths", err) < 0)
+        if (wait->device && driver_pattern_match(wait->device, 0, 0, 0) < 0)
+                return refuse(err, "device", wait->device, DEVICE_WORDS);
+        if (check_count(strv_length(wait->paths), DRIVER_LISTS_MAX, "paths", err) < 0)
                 return -err->code;
         STRV_FOR_EACH (path, wait->paths)
                 if (!is_observable(*path))
-                        return refuse(err, "wait.paths", *path, "patterns below /dev, /sys or /proc");
+                        return refuse(err, "paths", *path, "patterns below /dev, /sys or /proc");
         if (wait->timeout_ms > DRIVER_WAIT_MAX_MS)
-                return error_set(err, EINVAL, "wait.timeoutMs: expected at most %u, found %u",
-                                 DRIVER_WAIT_MAX_MS, wait->timeout_ms);
+                return error_set(err, EINVAL, "timeoutMs: expected at most %u, found %u", DRIVER_WAIT_MAX_MS,
+                                 wait->timeout_ms);
         return 0;
+}
+
+static int check_waits(const DriverManifest *m, Error *err) {
+        int r = check_count(m->n_wait, DRIVER_LISTS_MAX, "wait", err);
+
+        for (size_t i = 0; r >= 0 && i < m->n_wait; i++)
+                if (check_wait(&m->wait[i], err) < 0)
+                        r = error_prefix(err, "wait[%zu]", i);
+        return r;
 }
 
 static int check_env(char *const *env, Error *err) {
@@ -346,7 +356,7 @@ int driver_manifest_check(const DriverManifest *m, bool complete, Error *err) {
         if (r >= 0)
                 r = check_nodes(m, err);
         if (r >= 0)
-                r = check_wait(m->wait, err);
+                r = check_waits(m, err);
         return r < 0 ? r : check_env(m->env, err);
 }
 

@@ -55,7 +55,8 @@ typedef struct DriverNode {
 } DriverNode;
 
 typedef struct DriverWait {
-        char **paths;        /* patterns below /dev, /sys or /proc; each must have a match */
+        char *device; /* only if one that matches is in the guest (a pattern as in DEVICES); NULL: always */
+        char **paths; /* patterns below /dev, /sys or /proc; each must have a match */
         uint32_t timeout_ms; /* 0: DRIVER_WAIT_MS */
 } DriverWait;
 
@@ -72,6 +73,7 @@ typedef struct DriverManifest {
         DriverNode *nodes;
         size_t n_nodes;
         DriverWait *wait;
+        size_t n_wait;
         char **env; /* "NAME=VALUE", or "NAME": not to be set in the container */
 } DriverManifest;
 

@@ -68,3 +68,14 @@ module_file() {
         done
         return 1
 }
+
+# The manifest FILE with the list of its modules, which is empty there, filled.
+manifest_modules() {
+        local manifest=$1 file list=''
+        shift
+
+        for file; do list+="${list:+,}
+    { \"file\": \"modules/${file##*/}\" }"; done
+        awk -v list="$list" '{ at = index($0, "\"modules\": []") }
+                at { print substr($0, 1, at - 1) "\"modules\": [" list "\n  ]" substr($0, at + 13); next } { print }' "$manifest"
+}

@@ -8,27 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <config.h>
-
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
 #include "runtime/host/tool.h"
 
 #define TREE_FILE "kernel-devel.tar.zst"
-
-/* Where the recipes are: installed, or for a carrel in its build folder those of the sources. */
-static char *find_recipe(const char *name, Error *err) {
-        cleanup_free char *installed = xasprintf(CARREL_LIBEXEC_DIR "/drivers/%s", name);
-        cleanup_free char *built = xasprintf(CARREL_SOURCE_DIR "/drivers/%s", name);
-
-        if (access(installed, X_OK) == 0)
-                return TAKE_PTR(installed);
-        if (access(built, X_OK) == 0)
-                return TAKE_PTR(built);
-        error_errno(err, "%s", installed);
-        return NULL;
-}
 
 static char *find_tree(const char *tree, const char *kernel, Error *err) {
         const char *slash = kernel ? strrchr(kernel, '/') : NULL;
@@ -51,8 +36,8 @@ int driver_recipe_build(const char *name, const char *source, const char *tree, 
                         const DriverBuild *how, Error *err) {
         const char *temporary = getenv("TMPDIR");
         cleanup(driver_manifest_freep) DriverManifest *m = NULL;
-        cleanup_free char *recipe = find_recipe(name, err),
-                          *from = recipe ? find_tree(tree, kernel, err) : NULL;
+        cleanup_free char *program = xasprintf("build-%s", name), *recipe = tool_of_ours("drivers", program);
+        cleanup_free char *from = find_tree(tree, kernel, err);
         cleanup_free char *work = NULL, *folder = NULL, *what = xstrdup(source), *output = NULL;
         DriverBuild build = *how;
         cleanup_error Error ignored = { 0 };

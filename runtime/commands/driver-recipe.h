@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Bundles of drivers that are built from their sources first, by a program of ours (drivers/NAME in the sources). */
+/* Bundles of drivers that are built from their sources first, by a program of ours (drivers/NAME/build in the sources). */
 
 #include "runtime/host/driver-build.h"
 

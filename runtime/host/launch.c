@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <config.h>
-
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -21,6 +19,7 @@
 #include "common/protocol/launch.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/netns.h"
+#include "runtime/host/tool.h"
 
 #define SHIM_NAME "carrel-shim"
 
@@ -39,31 +38,8 @@ static int prepare_child(void *user, Error *err) {
         return 0;
 }
 
-/* The installed one; for a carrel in a build folder (…/runtime/carrel) the one built with it (…/shim/carrel-shim). */
-static char *find_program(void) {
-        char self[4096];
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-        if (n > 0) {
-                cleanup_free char *built = NULL;
-                char *tail;
-
-                self[n] = '\0';
-                tail = strrchr(self, '/');
-                *tail = '\0';
-                tail = strrchr(self, '/');
-                if (tail && streq(tail, "/runtime")) {
-                        *tail = '\0';
-                        built = xasprintf("%s/shim/%s", self, SHIM_NAME);
-                        if (access(built, X_OK) == 0)
-                                return TAKE_PTR(built);
-                }
-        }
-        return xstrdup(CARREL_LIBEXEC_DIR "/" SHIM_NAME);
-}
-
 static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss, Shim *shim, Error *err) {
-        cleanup_free char *program = find_program();
+        cleanup_free char *program = tool_of_ours("shim", SHIM_NAME);
         char exec[] = "--exec";
         char *argv[] = { program, spec->exec ? exec : NULL, NULL };
         SpawnFd fds[] = {

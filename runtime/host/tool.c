@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <config.h>
+
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/spawn.h"
@@ -15,6 +17,28 @@
 
 #define WORDS_KEPT  4096U
 #define WORDS_SHOWN 300U
+
+char *tool_of_ours(const char *folder, const char *name) {
+        char self[4096];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+        if (n > 0) {
+                cleanup_free char *built = NULL;
+                char *tail;
+
+                self[n] = '\0';
+                tail = strrchr(self, '/');
+                *tail = '\0';
+                tail = strrchr(self, '/');
+                if (tail && streq(tail, "/runtime")) {
+                        *tail = '\0';
+                        built = xasprintf("%s/%s/%s", self, folder, name);
+                        if (access(built, X_OK) == 0)
+                                return TAKE_PTR(built);
+                }
+        }
+        return xasprintf(CARREL_LIBEXEC_DIR "/%s", name);
+}
 
 /* The last of what is read from FD until everybody has closed it. */
 static char *read_words(int fd) {

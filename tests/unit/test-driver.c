@@ -34,8 +34,8 @@ static void test_good(void **state) {
                 "{" HEAD ", \"nodes\": [{\"path\": \"/dev/dri/*\"}, {\"path\": \"/dev/nvidia#\", \"major\": "
                 "\"nvidia\", \"each\": "
                 "\"/proc/driver/nvidia/gpus/*\", \"mode\": 432}]}",
-                "{" HEAD
-                ", \"wait\": {\"paths\": [\"/sys/bus/pci/drivers/x/0000:*\"], \"timeoutMs\": 120000}}",
+                "{" HEAD ", \"wait\": [{\"device\": \"class:03\", \"paths\": "
+                "[\"/sys/bus/pci/drivers/x/0000:*\"], \"timeoutMs\": 120000}]}",
                 "{" HEAD ", \"env\": [\"A=b c\", \"B\"], \"libraries\": [\"lib\", \"lib/sub\"], "
                 "\"programs\": [\"bin/x\"]}",
         };
@@ -80,10 +80,12 @@ static void test_refused(void **state) {
                 { "{" HEAD ", \"nodes\": [{\"path\": \"/dev/x\", \"major\": \"x\", \"minor\": 1048576}]}",
                   "nodes[0]: minor" },
                 { "{" HEAD ", \"nodes\": [{\"path\": \"/dev/x\", \"mode\": 2541}]}", "nodes[0]: mode" },
-                { "{" HEAD ", \"wait\": {\"paths\": []}}", "wait.paths" },
-                { "{" HEAD ", \"wait\": {\"paths\": [\"/tmp/x\"]}}", "wait.paths: " },
-                { "{" HEAD ", \"wait\": {\"paths\": [\"/dev/x\"], \"timeoutMs\": 120001}}",
-                  "wait.timeoutMs: " },
+                { "{" HEAD ", \"wait\": [{\"paths\": []}]}", "wait[0].paths" },
+                { "{" HEAD ", \"wait\": [{\"paths\": [\"/tmp/x\"]}]}", "wait[0]: paths: " },
+                { "{" HEAD ", \"wait\": [{\"paths\": [\"/dev/x\"], \"timeoutMs\": 120001}]}",
+                  "wait[0]: timeoutMs: " },
+                { "{" HEAD ", \"wait\": [{\"paths\": [\"/dev/x\"], \"device\": \"any\"}]}",
+                  "wait[0]: device: " },
                 { "{" HEAD ", \"env\": [\"=x\"]}", "env: " },
                 { "[]", "expected an object" },
         };

@@ -40,10 +40,16 @@ variant() {
         configure "{\"driverPath\": \"$T/drivers\"}"
 }
 
-# A loader of the host's C library, and a program that needs the bundle's library.
-add_glibc() {
-        local file
+# repack FILTER: $T/nvidia.erofs with another manifest, installed.
+repack() {
+        rm -rf "$T/repack"
+        fsck.erofs --extract="$T/repack" --no-preserve "$T/nvidia.erofs" >/dev/null
+        "$CARREL" driver inspect "$T/nvidia.erofs" | jq "$1" >"$T/repack/manifest.json"
+        "$CARREL" driver build -o "$T/drivers/nvidia.erofs" "$T/repack" >/dev/null
+}
 
+# compile_ask COMPILER: rootfs/bin/ask, which looks for the bundle's library.
+compile_ask() {
         cat >"$T/ask.c" <<'C'
 #include <dlfcn.h>
 #include <stdio.h>
@@ -55,12 +61,26 @@ int main(void) {
         return printf("the answer is %d\n", answer()), 0;
 }
 C
-        "${CC_OF_IMAGE:-gcc}" -o rootfs/bin/ask "$T/ask.c"
+        "$1" -o rootfs/bin/ask "$T/ask.c"
+}
+
+# The host's C library and loader, as in an image: with ldconfig and its cache.
+add_glibc() {
+        local file
+
+        compile_ask gcc
         mkdir -p rootfs/{lib64,sbin,lib/x86_64-linux-gnu}
         for file in /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6; do cp -L "$file" "rootfs$file"; done
         echo /lib/x86_64-linux-gnu >rootfs/etc/ld.so.conf
         /sbin/ldconfig -r rootfs
         cp /sbin/ldconfig rootfs/sbin/
+}
+
+# The same with musl, which has no cache.
+add_musl() {
+        compile_ask musl-gcc
+        mkdir -p rootfs/lib
+        cp -L /lib/ld-musl-x86_64.so.1 rootfs/lib/
 }
 
 files_of() {
@@ -99,5 +119,115 @@ lib
 modules'
         assert_equal "$(grep -c 'Read-only file system' <<<"$stderr")" 2
         files_of rootfs | diff "$T/files.before" -
+        assert_clean
+}
+
+# The kernel is told from the image that is started; vmlinuz is packed.
+@test "another firmware, a read-only root, a user, a user namespace, a device that is not waited for" {
+        make_bundle
+        variant other '.wait += [{device: "10de:*", paths: ["/dev/never"]}] | .env = ["TERM", "A=b"]'
+        driver other
+        configure "{\"driverPath\": \"$T/drivers\", \"firmware\": \"seabios\"}"
+        add_glibc
+        script 'carrel-example; ask; echo "$A ${TERM-unset} $(id -u)"; stat -c %t /dev/carrel-example >/dev/null && echo there'
+        edit '.root.readonly = true | .process.user = { uid: 1000, gid: 1000 }
+                | .linux.namespaces += [{ type: "user" }]
+                | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }]
+                | .linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }]'
+        chown -R 100000:100000 rootfs
+        run_carrel run "$CT"
+        assert_equal "$output" 'example: hello from the driver bundle; firmware: of the bundle
+the answer is 42
+b unset 1000
+there'
+        assert_equal "$stderr" "$(grep '^carrel: warning: ' <<<"$stderr")"
+        assert_clean
+}
+
+@test "without ldconfig, with one that hangs, with musl: the library is found" {
+        make_bundle
+        driver example
+        add_glibc
+        rm rootfs/sbin/ldconfig
+        script 'ask; echo "$LD_LIBRARY_PATH"'
+        run_carrel run "$CT"
+        assert_equal "$output" $'the answer is 42\n/usr/lib/carrel-driver/files/lib'
+
+        printf '#!/bin/sh\ntouch /owned /tmp/owned /dev/shm/owned\nsleep 1000\n' >rootfs/sbin/ldconfig
+        chmod +x rootfs/sbin/ldconfig
+        script 'ask; ls /owned /tmp/owned /dev/shm/owned 2>/dev/null'
+        edit '.process.env += ["LD_LIBRARY_PATH=/other"]'
+        run_carrel run "$CT"
+        assert_equal "$output" 'the answer is 42'
+        assert_not_exists rootfs/owned
+
+        need_program musl-gcc
+        rm -r rootfs/lib64 rootfs/lib rootfs/sbin rootfs/etc/ld.so*
+        add_musl
+        args sh -c 'ask; cat /etc/ld-musl-x86_64.path'
+        run_carrel run "$CT"
+        assert_equal "$output" $'the answer is 42\n/lib:/usr/local/lib:/usr/lib\n/usr/lib/carrel-driver/files/lib'
+        assert_equal "$(cat rootfs/etc/ld-musl-x86_64.path)" /lib:/usr/local/lib:/usr/lib
+        assert_clean
+}
+
+@test "a bundle for another kernel is refused before a machine is started" {
+        make_bundle
+        variant old '.modules = [] | .kernel = {release: "6.1.0-old", vermagic: "6.1.0-old SMP mod_unload "}'
+        driver old
+        assert_refused 'driver bundle "old" was built for kernel 6\.1\.0-old, the guest kernel is 6\.[^ ]*: build it again with carrel driver build' \
+                run "$CT"
+        configure "{\"driverPath\": \"$T/drivers\", \"firmware\": \"seabios\"}"
+        assert_refused 'driver bundle "old" was built for kernel 6\.1\.0-old, the guest kernel is 6\.' run "$CT"
+        configure "{\"driverPath\": \"$T/drivers\"}"
+        driver other
+        assert_refused 'driver bundle "other" is not installed; installed: old \(carrel driver list\)' run "$CT"
+}
+
+@test "a module that cannot be loaded, a device that does not appear, a name that is nobody's: one line each" {
+        make_bundle
+        variant failing '.modules[1].parameters = "fail=1"'
+        driver failing
+        assert_refused 'driver bundle "failing": module modules/carrel-example\.ko cannot be loaded: No such device; the guest.s kernel: .*carrel-example: no such device, since it was told so' \
+                run "$CT"
+        variant waiting '.wait = [{paths: ["/dev/carrel-example"]}, {paths: ["/dev/never*"], timeoutMs: 300}]'
+        driver waiting
+        assert_refused 'driver bundle "waiting": the device did not appear within 300 ms \(/dev/never\*\)' run "$CT"
+        variant nodes '.nodes += [{path: "/dev/nobody", major: "nobody"}]'
+        driver nodes
+        assert_refused 'driver bundle "nodes": /dev/nobody: no driver in the guest calls its character devices "nobody"' run "$CT"
+}
+
+@test "drivers of the stand-ins load; the recipe for NVIDIA's modules makes a bundle that works" {
+        mkdir "$T/drivers"
+        "$TESTS/../drivers/standins/build" "$CARREL_IMAGES" "$T/standins"
+        "$CARREL" driver build -o "$T/drivers/standins.erofs" "$T/standins" >/dev/null
+        configure "{\"driverPath\": \"$T/drivers\"}"
+        make_bundle
+        driver standins
+        script 'for m in bochs virtio_gpu nvme snd_hda_intel; do [ -d /sys/module/$m ] && echo $m; done'
+        run_carrel run "$CT"
+        assert_equal "$output" $'bochs\nvirtio_gpu\nnvme\nsnd_hda_intel'
+
+        LIMIT=180 run_carrel driver build --nvidia-open "$TESTS/data/nvidia-open" --tree "$CARREL_IMAGES" --output "$T/nvidia.erofs"
+        assert_equal "$status" 0
+        assert_equal "$output" "$T/nvidia.erofs"
+        run_carrel driver verify "$T/nvidia.erofs"
+        assert_equal "$status" 0
+        # without the device there is nothing that the real manifest waits for
+        repack '.wait[0].timeoutMs = 200'
+        driver nvidia
+        assert_refused 'driver bundle "nvidia": the device did not appear within 200 ms \(/proc/driver/nvidia/gpus/\*\).*; the guest.s kernel: .*nvidia-drm 0 \| nvidia: nvidia-uvm is there' \
+                run "$CT"
+        repack '.wait[0].paths = ["/proc/driver/nvidia/gpus"]'
+        script 'cd /dev; stat -c "%n %t %T" nvidia*; echo "$NVIDIA_VISIBLE_DEVICES"'
+        edit '.process.env += ["NVIDIA_VISIBLE_DEVICES=all"]'
+        run_carrel run "$CT"
+        # the number of nvidia-uvm is the kernel's choice
+        assert_equal "${output//$(awk '$1 == "nvidia-uvm" { print $2 }' <<<"$output") /N }" 'nvidia-modeset c3 fe
+nvidia-uvm N 0
+nvidia-uvm-tools N 1
+nvidiactl c3 ff
+void'
         assert_clean
 }
