@@ -97,6 +97,12 @@ const JsonField runtime_config_fields[] = {
                  "addresses "
                  "(\"0000:03:00.0\"), vendor and device ids (\"8086:0a54\"), or \"*\" for every device. "
                  "Default: none." },
+        { JSON_FIELD(RuntimeConfig, gpu_from_environment, "gpuFromEnvironment", JSON_KIND_BOOL),
+          .flags = JSON_WRITE_ZERO,
+          .doc = "Whether NVIDIA_VISIBLE_DEVICES in a container's environment asks for GPUs by itself. "
+                 "Images "
+                 "set it, to all, so that every container of such an image gets them then. Without this it "
+                 "counts only beside NVIDIA's hook, which docker adds for --gpus. Default: false." },
         { JSON_FIELD(RuntimeConfig, gpu_boot_display, "gpuBootDisplay", JSON_KIND_BOOL),
           .flags = JSON_WRITE_ZERO,
           .doc = "Whether the display that the host booted with may be given to a container; the host has no "

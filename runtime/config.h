@@ -32,10 +32,11 @@ typedef struct RuntimeConfig {
         uint32_t network_cards; /* of the guest */
         uint64_t console_limit; /* bytes of console log kept a container */
         char **gpu_devices;     /* other devices than GPUs that may be passed: addresses, models; "*": any */
-        bool gpu_boot_display;  /* the display that the host booted with may be passed */
-        char *huge_pages;       /* auto, always, never: memory of a VM with a passed device */
-        bool hide_hypervisor;   /* the guest is not told that it is one */
-        char **allow_annotations; /* keys (without io.carrel.) a bundle may override; "*": all */
+        bool gpu_from_environment; /* NVIDIA_VISIBLE_DEVICES is a wish also without NVIDIA's hook */
+        bool gpu_boot_display;     /* the display that the host booted with may be passed */
+        char *huge_pages;          /* auto, always, never: memory of a VM with a passed device */
+        bool hide_hypervisor;      /* the guest is not told that it is one */
+        char **allow_annotations;  /* keys (without io.carrel.) a bundle may override; "*": all */
 } RuntimeConfig;
 
 extern const JsonField runtime_config_fields[]; /* with .doc on every field */

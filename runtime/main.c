@@ -19,11 +19,11 @@
 #include "runtime/host/caller.h"
 
 static const Command *const commands[] = {
-        &command_checkpoint, &command_config,  &command_console, &command_create, &command_delete,
-        &command_doctor,     &command_driver,  &command_events,  &command_exec,   &command_features,
-        &command_gpu,        &command_kill,    &command_list,    &command_pause,  &command_plan,
-        &command_ps,         &command_restore, &command_resume,  &command_run,    &command_spec,
-        &command_start,      &command_state,   &command_trace,   &command_update,
+        &command_cdi,      &command_checkpoint, &command_config,  &command_console, &command_create,
+        &command_delete,   &command_doctor,     &command_driver,  &command_events,  &command_exec,
+        &command_features, &command_gpu,        &command_kill,    &command_list,    &command_pause,
+        &command_plan,     &command_ps,         &command_restore, &command_resume,  &command_run,
+        &command_spec,     &command_start,      &command_state,   &command_trace,   &command_update,
 };
 
 static const Option global_options[] = {

@@ -198,6 +198,24 @@ const OciNamespace *oci_namespace(const OciLinux *linux_, const char *type) {
         return NULL;
 }
 
+/* As runc reads it: -1 stands for every number, and so does its absence. */
+static bool is_wildcard(const OptInt64 *number) {
+        return !number->set || number->value == -1;
+}
+
+bool oci_allows_all_devices(const OciResources *resources) {
+        bool all = false;
+
+        for (size_t i = 0; resources && i < resources->n_devices; i++) {
+                const OciDeviceRule *rule = &resources->devices[i];
+
+                if ((!rule->type || strcmp(rule->type, "a") == 0) && is_wildcard(&rule->major) &&
+                    is_wildcard(&rule->minor))
+                        all = rule->allow;
+        }
+        return all;
+}
+
 /* ---- `update --resources` ---- */
 
 int oci_resources_parse(const char *text, size_t length, OciResources **ret, Error *err) {

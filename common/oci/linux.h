@@ -158,6 +158,10 @@ extern const JsonField oci_id_mapping_fields[];
 /* The namespace entry of that type ("pid", "user", ...), or NULL when none is asked for. LINUX may be NULL. */
 const OciNamespace *oci_namespace(const OciLinux *linux_, const char *type);
 
+/* All devices are allowed (privileged containers): what the bundle lists is what the host happens to have. RESOURCES may
+ * be NULL. */
+bool oci_allows_all_devices(const OciResources *resources);
+
 /* The table of sets of resources alone, as `update --resources` takes it. */
 int oci_resources_parse(const char *text, size_t length, OciResources **ret, Error *err);
 OciResources *oci_resources_free(OciResources *resources);

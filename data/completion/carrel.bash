@@ -3,12 +3,13 @@
 #
 # Completion of carrel(8) for bash. tests/integration/completion.bats holds the words against carrel --help.
 
-_carrel_commands="checkpoint config console create delete doctor events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
+_carrel_commands="cdi checkpoint config console create delete doctor events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
 
 # Options of a command; without one, those in front of it.
 _carrel_options() {
         case $1 in
         '') echo "--root --config --log --log-format --debug --systemd-cgroup --rootless --criu --version -v" ;;
+        cdi) echo "--output --vendor --class" ;;
         config | gpu | trace) echo "--json" ;;
         console) echo "--follow -f" ;;
         create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --env -e --no-pivot --no-new-keyring --preserve-fds" ;;
@@ -45,13 +46,13 @@ _carrel_value() {
         *:--root | *:--bundle | *:-b) echo folder ;;
         :--log-format) echo "text json" ;;
         list:--format | list:-f | ps:--format | ps:-f) echo "table json" ;;
-        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--kernel | *:--facts) echo file ;;
+        *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--kernel | *:--facts | cdi:--output) echo file ;;
         exec:--process | exec:-p | update:--resources | update:-r) echo file ;;
         :--rootless) echo "true false auto" ;;
         *:--preserve-fds | plan:--id | create:--env | create:-e | run:--env | run:-e) echo none ;;
         exec:--user | exec:-u | exec:--additional-gids | exec:-g | exec:--env | exec:-e | exec:--cap | exec:-c) echo none ;;
         exec:--cwd | exec:--apparmor | exec:--process-label | exec:--cgroup | events:--interval) echo none ;;
-        update:--*) echo none ;;
+        update:--* | cdi:--vendor | cdi:--class) echo none ;;
         *) ;;
         esac
 }
@@ -95,6 +96,7 @@ _carrel() {
                 elif ((positional == 0)); then
                         case $command in
                         console | delete | events | exec | kill | pause | ps | resume | start | state | trace | update) words=$(_carrel_ids "$root") ;;
+                        cdi) words=generate ;;
                         plan | run) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
                         *) ;;
                         esac

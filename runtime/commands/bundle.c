@@ -81,13 +81,6 @@ static char *rootfs_of(const Bundle *bundle) {
         return path_normalize(joined);
 }
 
-static int find_gpus(Bundle *bundle, Error *err) {
-        const char *text = str_map_get(&bundle->spec->annotations, GPU_ANNOTATION);
-        int r = text ? gpu_request_parse(text, "annotation " GPU_ANNOTATION, &bundle->gpu, err) : 0;
-
-        return r < 0 ? error_prefix(err, "%s", CONFIG_NAME) : 0;
-}
-
 int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err) {
         cleanup_bundle Bundle bundle = { 0 };
         char real[PATH_MAX];
@@ -105,8 +98,8 @@ int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *e
                 r = runtime_config_apply_annotations(bundle.config, &bundle.spec->annotations, err);
         if (r >= 0)
                 r = runtime_config_check(bundle.config, err);
-        if (r >= 0)
-                r = find_gpus(&bundle, err);
+        if (r >= 0 && bundle_find_gpus(&bundle, err) < 0)
+                r = error_prefix(err, "%s", CONFIG_NAME);
         if (r < 0)
                 return r;
         *ret = bundle;

@@ -48,6 +48,7 @@ typedef struct Command {
         int (*run)(const CommandCall *call, Error *err);
 } Command;
 
+extern const Command command_cdi;
 extern const Command command_checkpoint;
 extern const Command command_config;
 extern const Command command_console;

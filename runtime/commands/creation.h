@@ -68,6 +68,8 @@ typedef struct Bundle {
 int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *err);
 /* Adds variables ("NAME=VALUE") to those of the bundle's process. */
 int bundle_add_env(Bundle *bundle, char *const *env, Error *err);
+/* For bundle_load(): fills .gpu, and takes out of tree, spec and text what is wrong in a virtual machine (leftovers.h). */
+int bundle_find_gpus(Bundle *bundle, Error *err);
 /* The container's root is there. */
 int bundle_check_rootfs(const Bundle *bundle, Error *err);
 /* Size of the tmpfs that the bundle binds onto /dev/shm; 0 when it binds none. */

@@ -180,6 +180,7 @@ const JsonField pci_device_fields[] = {
         { JSON_FIELD(PciDevice, driver_override, "driverOverride", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, modalias, "modalias", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, group, "group", JSON_KIND_INT32), .flags = JSON_REQUIRED | JSON_WRITE_ZERO },
+        { JSON_FIELD(PciDevice, vfio_device, "vfioDevice", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, numa_node, "numaNode", JSON_KIND_INT32), .flags = JSON_WRITE_ZERO },
         { JSON_ARRAY_FIELD(PciDevice, bars, "bars", bar_fields) },
         { JSON_FIELD(PciDevice, boot_vga, "bootDisplay", JSON_KIND_BOOL) },

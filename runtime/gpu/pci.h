@@ -70,6 +70,7 @@ typedef struct PciDevice {
         char *driver_override; /* NULL: none */
         char *modalias;        /* what modules are found by */
         int32_t group;         /* IOMMU group; -1: none */
+        char *vfio_device;     /* "vfio3": its node is /dev/vfio/devices/vfio3; NULL: none */
         int32_t numa_node;     /* -1: none */
         PciBar *bars;
         size_t n_bars;

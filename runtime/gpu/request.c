@@ -11,12 +11,28 @@ void gpu_request_done(GpuRequest *request) {
         for (size_t i = 0; i < request->n_wishes; i++)
                 free(request->wishes[i].source);
         free(request->wishes);
+        strv_free(request->warnings);
+        strv_free(request->notes);
         *request = (GpuRequest){ 0 };
+}
+
+/* The same device by the same name: from two places, or twice from one. Of models and counts each is one more. */
+static bool is_there(const GpuRequest *request, const GpuWish *wish) {
+        for (size_t i = 0; i < request->n_wishes; i++) {
+                const GpuWish *w = &request->wishes[i];
+
+                if (w->kind == wish->kind && w->kind != GPU_WISH_MODEL && w->kind != GPU_WISH_COUNT &&
+                    pci_address_compare(&w->address, &wish->address) == 0 && w->number == wish->number)
+                        return true;
+        }
+        return false;
 }
 
 int gpu_request_add(GpuRequest *request, const GpuWish *wish, const char *source, Error *err) {
         GpuWish *added;
 
+        if (is_there(request, wish))
+                return 0;
         if (request->n_wishes >= GPU_WISHES_MAX)
                 return error_set(err, E2BIG, "%s: more than %u devices are asked for: ask for fewer", source,
                                  GPU_WISHES_MAX);

@@ -14,9 +14,10 @@ typedef enum GpuWishKind {
         GPU_WISH_ADDRESS, /* this function, with what belongs to it */
         GPU_WISH_MODEL,   /* one that is free, by vendor and device id */
         GPU_WISH_COUNT,   /* so many that are free */
-        GPU_WISH_ALL,     /* every GPU of the host */
-        GPU_WISH_INDEX,   /* the n-th NVIDIA GPU in the order of addresses, from 0, as nvidia-smi counts */
-        GPU_WISH_GROUP,   /* all devices of an IOMMU group (/dev/vfio/N) */
+        GPU_WISH_ALL, /* every GPU of the host; with a vendor: every one of that, or of all where it has none */
+        GPU_WISH_INDEX, /* the n-th NVIDIA GPU in the order of addresses, from 0, as nvidia-smi counts; where there
+                             is none, of all GPUs */
+        GPU_WISH_GROUP, /* all devices of an IOMMU group (/dev/vfio/N) */
         _GPU_WISH_KIND_MAX,
 } GpuWishKind;
 
@@ -31,12 +32,13 @@ typedef struct GpuWish {
 typedef struct GpuRequest {
         GpuWish *wishes;
         size_t n_wishes;
+        char **warnings, **notes; /* one line each: what came up on the way; for the user, for debugging */
 } GpuRequest;
 
 void gpu_request_done(GpuRequest *request);
 #define cleanup_gpu_request cleanup(gpu_request_done)
 
-/* Appends; SOURCE is copied. E2BIG beyond GPU_WISHES_MAX. */
+/* Appends, unless a wish of the same kind names the same device already; SOURCE is copied. E2BIG beyond GPU_WISHES_MAX. */
 int gpu_request_add(GpuRequest *request, const GpuWish *wish, const char *source, Error *err);
 
 /*

@@ -72,13 +72,23 @@ static int choose_group(Selection *s, const GpuWish *wish, Error *err) {
                                  wish->source, wish->number);
 }
 
+/* Whether engines' words for NVIDIA's GPUs mean those here, or all there are: a host without one has others. */
+static bool is_meant(const Selection *s, uint32_t vendor, const PciDevice *d) {
+        if (vendor == 0 || d->vendor == vendor)
+                return pci_is_gpu(d);
+        for (size_t i = 0; i < s->facts->n_devices; i++)
+                if (s->facts->devices[i].vendor == vendor && pci_is_gpu(&s->facts->devices[i]))
+                        return false;
+        return pci_is_gpu(d);
+}
+
 static int choose_index(Selection *s, const GpuWish *wish, Error *err) {
         uint32_t n = 0;
 
         for (size_t i = 0; i < s->facts->n_devices; i++) {
                 const PciDevice *d = &s->facts->devices[i];
 
-                if (d->vendor != PCI_VENDOR_NVIDIA || !pci_is_gpu(d) || d->physical)
+                if (!is_meant(s, PCI_VENDOR_NVIDIA, d) || d->physical)
                         continue; /* nvidia-smi counts no virtual functions */
                 if (n++ != wish->number)
                         continue;
@@ -86,7 +96,7 @@ static int choose_index(Selection *s, const GpuWish *wish, Error *err) {
                 return 0;
         }
         return error_set(err, ENODEV,
-                         "%s: there is no NVIDIA GPU %" PRIu32 ": the host has %" PRIu32
+                         "%s: there is no GPU %" PRIu32 ": the host has %" PRIu32
                          ", counted from 0 (carrel gpu list)",
                          wish->source, wish->number, n);
 }
@@ -110,7 +120,7 @@ static int choose_all(Selection *s, const GpuWish *wish, Error *err) {
         for (size_t i = 0; i < s->facts->n_devices; i++) {
                 const PciDevice *d = &s->facts->devices[i];
 
-                if (!pci_is_gpu(d) || d->virtuals > 0)
+                if (!is_meant(s, wish->vendor, d) || d->virtuals > 0)
                         continue;
                 if (d->boot_vga && !s->preference->needs->allow_boot_display) {
                         screen = d;

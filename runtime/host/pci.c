@@ -237,11 +237,27 @@ static void read_reset_methods(int dir, PciDevice *d) {
                 d->reset_methods = xnew(char *, 1); /* none: that is known */
 }
 
+/* Since Linux 6.6, of a device bound to vfio-pci: BDF/vfio-dev/vfio3 (Documentation/ABI/testing/sysfs-driver-vfio). */
+static char *read_vfio_device(int dir) {
+        int fd = openat(dir, "vfio-dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+        char *found = NULL;
+
+        while (folder && !found && (entry = readdir(folder)))
+                if (str_after(entry->d_name, "vfio"))
+                        found = xstrdup(entry->d_name);
+        if (folder)
+                closedir(folder);
+        return found;
+}
+
 static void read_details(int dir, PciDevice *d) {
         cleanup_free char *override = read_line(dir, "driver_override");
 
         if (override && !streq(override, "(null)"))
                 d->driver_override = TAKE_PTR(override);
+        d->vfio_device = d->driver ? read_vfio_device(dir) : NULL;
         d->numa_node = (int32_t)read_number(dir, "numa_node", -1);
         d->boot_vga = read_number(dir, "boot_vga", 0) == 1;
         d->virtuals = (uint32_t)read_number(dir, "sriov_numvfs", 0);

@@ -238,16 +238,21 @@ static void find_foreign_ids(const OciSpec *spec, Report *r) {
                 found(r, "linux.gidMappings");
 }
 
-static void find_devices(const OciSpec *spec, Report *r) {
+static bool is_nvidias(const OciDevice *d) {
+        return str_after(d->path, "/dev/nvidia");
+}
+
+static void find_listed(const OciSpec *spec, Report *r, bool nvidias) {
         const OciLinux *l = spec->linux_;
 
-        if (!l || devices_are_all_allowed(l->resources))
+        if (!l || oci_allows_all_devices(l->resources))
                 return;
         for (size_t i = 0; i < l->n_devices; i++) {
                 StrBuf where = { 0 };
                 cleanup_free char *text = NULL;
 
-                if (device_is_standard(&l->devices[i]) || device_is_disk(&l->devices[i]))
+                if (device_is_standard(&l->devices[i]) || device_is_disk(&l->devices[i]) ||
+                    is_nvidias(&l->devices[i]) != nvidias)
                         continue;
                 describe_device(&l->devices[i], &where);
                 text = strbuf_take(&where);
@@ -255,11 +260,19 @@ static void find_devices(const OciSpec *spec, Report *r) {
         }
 }
 
+static void find_nvidia_devices(const OciSpec *spec, Report *r) {
+        find_listed(spec, r, true);
+}
+
+static void find_devices(const OciSpec *spec, Report *r) {
+        find_listed(spec, r, false);
+}
+
 static void find_privileged_devices(const OciSpec *spec, Report *r) {
         const OciLinux *l = spec->linux_;
         size_t n = 0;
 
-        if (!l || !devices_are_all_allowed(l->resources))
+        if (!l || !oci_allows_all_devices(l->resources))
                 return;
         for (size_t i = 0; i < l->n_devices; i++)
                 n += !device_is_standard(&l->devices[i]);
@@ -430,6 +443,11 @@ static const Check checks[] = {
           "the container sees the cgroups of its guest, not those of the host" },
         { "linux.uidMappings, gidMappings of ids that are not the user's", VERDICT_REFUSE, find_foreign_ids,
           "who is not root has one id for the container, the own one; map that, with size 1" },
+        { "linux.devices of NVIDIA's driver, without a GPU that is asked for", VERDICT_REFUSE,
+          find_nvidia_devices,
+          "the host's driver cannot be used from inside a virtual machine; ask for the GPU itself: "
+          "annotation "
+          "io.carrel.gpu, or a device of carrel cdi generate" },
         { "linux.devices", VERDICT_REFUSE, find_devices,
           "a device of the host does not exist inside a virtual machine; leave it out" },
         { "linux.devices of a privileged container", VERDICT_WARN, find_privileged_devices,
@@ -497,6 +515,12 @@ static int run_checks(Planner *p, const char *prefix, Error *err) {
 }
 
 int planner_check(Planner *p, Error *err) {
+        const GpuRequest *gpu = p->request->gpu;
+
+        STRV_FOR_EACH (warning, gpu ? gpu->warnings : NULL)
+                planner_warn(p, "%s", *warning);
+        STRV_FOR_EACH (note, gpu ? gpu->notes : NULL)
+                planner_note(p, "%s", *note);
         return run_checks(p, "", err);
 }
 

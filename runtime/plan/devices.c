@@ -47,21 +47,3 @@ bool device_path_is_standard(const char *path) {
                         return true;
         return false;
 }
-
-/* As runc reads it: -1 stands for every number, and so does its absence. */
-static bool is_wildcard(const OptInt64 *number) {
-        return !number->set || number->value == -1;
-}
-
-bool devices_are_all_allowed(const OciResources *resources) {
-        bool all = false;
-
-        for (size_t i = 0; resources && i < resources->n_devices; i++) {
-                const OciDeviceRule *rule = &resources->devices[i];
-
-                if ((!rule->type || streq(rule->type, "a")) && is_wildcard(&rule->major) &&
-                    is_wildcard(&rule->minor))
-                        all = rule->allow;
-        }
-        return all;
-}

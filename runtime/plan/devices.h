@@ -13,8 +13,5 @@ bool device_is_standard(const OciDevice *device);
 /* A block device of the host: the machine can have it as a disk. */
 bool device_is_disk(const OciDevice *device);
 
-/* The bundle allows all devices (privileged containers): what it lists is what the host happens to have. */
-bool devices_are_all_allowed(const OciResources *resources);
-
 /* The path of a standard device that can be bound out of the guest's own /dev. */
 bool device_path_is_standard(const char *path);

@@ -68,7 +68,7 @@ int planner_disks(Planner *p, Error *err) {
         const OciLinux *linux_ = p->spec->linux_;
 
         /* a privileged container lists all that the host has, and means its own machine's */
-        if (!linux_ || devices_are_all_allowed(linux_->resources))
+        if (!linux_ || oci_allows_all_devices(linux_->resources))
                 return 0;
         for (size_t i = 0; i < linux_->n_devices; i++) {
                 const OciDevice *device = &linux_->devices[i];

@@ -65,7 +65,7 @@ static Json *rewrite_namespaces(const Json *namespaces, char *const *of_pod) {
 }
 
 static Json *rewrite_devices(const Json *devices, const OciLinux *linux_) {
-        bool disks = !devices_are_all_allowed(linux_->resources);
+        bool disks = !oci_allows_all_devices(linux_->resources);
         Json *result = json_new_array();
 
         for (size_t i = 0; i < json_count(devices); i++)

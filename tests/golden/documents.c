@@ -8,11 +8,13 @@
 
 #include "common/base/mem.h"
 #include "runtime/config.h"
+#include "runtime/gpu/leftovers.h"
 #include "runtime/plan/checks.h"
 
 static void print_support(StrBuf *out) {
         strbuf_puts(out, "| setting | | why |\n|---|---|---|\n");
         checks_describe(out);
+        gpu_leftovers_describe(out, verdict_name(VERDICT_NOTE));
         mounts_describe(out);
 }
 

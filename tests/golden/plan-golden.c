@@ -14,6 +14,7 @@
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "runtime/gpu/sources.h"
 #include "runtime/plan/plan.h"
 
 #define FILE_MAX (16U << 20)
@@ -62,6 +63,31 @@ static bool has_word(const char *folder, const char *word) {
         return read_case(folder, "request", &text, &length, &e) >= 0 && strstr(text, word);
 }
 
+/* As bundle_find_gpus() does, with the case's own CDI file. */
+static int find_gpus(const char *folder, const RuntimeConfig *config, const GpuFacts *facts, Json *tree,
+                     OciSpec **spec, GpuRequest *ret, Error *err) {
+        static const GpuFacts nothing;
+        cleanup(cdi_catalog_freep) CdiCatalog *catalog = xnew(CdiCatalog, 1);
+        GpuSources from = { .facts = facts ? facts : &nothing,
+                            .cdi = catalog,
+                            .from_environment = config->gpu_from_environment };
+        cleanup_free char *text = NULL;
+        cleanup_json Json *cdi = NULL;
+        size_t length;
+        int r = read_case(folder, "cdi.json", &text, &length, err);
+
+        strv_append(&catalog->folders, "/etc/cdi");
+        if (r == -ENOENT)
+                error_clear(err);
+        else if (r >= 0)
+                r = json_parse(text, length, NULL, &cdi, err);
+        if (cdi)
+                r = cdi_catalog_add(catalog, cdi, "/etc/cdi/cdi.json", 0, err);
+        if (r < 0 && r != -ENOENT)
+                return error_prefix(err, "cdi.json");
+        return gpu_sources_apply(&from, tree, spec, ret, err);
+}
+
 static int make(const char *folder, const char *facts_file, const char *state, Plan **ret, Error *err) {
         cleanup(runtime_config_freep) RuntimeConfig *config = NULL;
         cleanup(oci_spec_freep) OciSpec *spec = NULL;
@@ -69,7 +95,6 @@ static int make(const char *folder, const char *facts_file, const char *state, P
         cleanup_free char *text = NULL;
         static HostFacts facts; /* lives as long as the plan, which borrows from it */
         static GpuRequest gpu;
-        const char *wish;
         size_t length;
         PlanRequest request = {
                 .id = "golden",
@@ -92,9 +117,8 @@ static int make(const char *folder, const char *facts_file, const char *state, P
                 r = oci_spec_from_tree(tree, &spec, err);
         if (r >= 0)
                 r = runtime_config_apply_annotations(config, &spec->annotations, err);
-        wish = r >= 0 ? str_map_get(&spec->annotations, GPU_ANNOTATION) : NULL;
-        if (wish)
-                r = gpu_request_parse(wish, "annotation " GPU_ANNOTATION, &gpu, err);
+        if (r >= 0)
+                r = find_gpus(folder, config, facts.gpu, tree, &spec, &gpu, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
         request.gpu = &gpu;

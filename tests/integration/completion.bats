@@ -79,6 +79,8 @@ complete_line() {
         }
         complete_line carrel --root /r delete --force t
         assert_equal "${COMPREPLY[*]}" two
+        complete_line carrel cdi --vendor x --class y ''
+        assert_equal "${COMPREPLY[*]}" generate
         complete_line carrel kill one K
         assert_equal "${COMPREPLY[*]}" KILL
 }

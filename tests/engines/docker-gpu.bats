@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# docker run --gpus: what dockerd makes of it reaches carrel as a wish, and NVIDIA's hook, which is for containers that share
+# the host's driver, never runs. Whether a device arrives is for the lab; this host has no IOMMU, or no GPU, and carrel says so.
+
+load ../lib/common
+load ../lib/engines
+
+# dockerd has --gpus only where it finds the hook when it starts.
+setup_file() {
+        HOOK=$BATS_FILE_TMPDIR/bin/nvidia-container-runtime-hook
+        export HOOK
+        mkdir "${HOOK%/*}"
+        printf '#!/bin/sh\necho "$@" >>"%s"\n' "$HOOK.ran" >"$HOOK"
+        chmod +x "$HOOK"
+        chmod a+x "$BATS_FILE_TMPDIR" "${HOOK%/*}"
+        PATH=${HOOK%/*}:$PATH engines_begin docker
+}
+
+hook_ran() {
+        [ -e "$HOOK.ran" ]
+}
+
+# refused_for_gpu WORDS ARGUMENT...: the container is not made, and carrel's line says WORDS.
+refused_for_gpu() {
+        local words=$1
+        shift
+
+        try docker_run "$@" "$ENGINE_IMAGE" true
+        [ "$status" -ge 125 ] || fail "status $status: $output $stderr"
+        [[ $stderr = *"$words"* ]] || fail "$stderr"
+        if hook_ran; then fail "the hook was run: $(cat "$HOOK.ran")"; fi
+}
+
+# Prints what stands in the way of any GPU on this host, as carrel says it of a bundle.
+host_reason() {
+        # shellcheck disable=SC2034 # read by make_bundle
+        BUNDLE=$T/reason
+        make_bundle true
+        edit '.annotations["io.carrel.gpu"] = "all"'
+        run /usr/local/bin/carrel plan .
+        assert_failure
+        [[ $output = *gpu:* ]] || fail "$output"
+        echo "gpu:${output##*gpu:}"
+}
+
+@test "--gpus all, a number, devices by index: carrel is asked, and says what stands in the way" {
+        local reason
+
+        reason=$(host_reason)
+        [[ $reason = *IOMMU* ]] || fail "$reason"
+        refused_for_gpu "$reason" --gpus all
+        refused_for_gpu "$reason" --gpus 2
+        refused_for_gpu "$reason" --gpus '"device=0,1"'
+        refused_for_gpu "$reason" --gpus device=0000:65:00.0
+        # the image's own variable does not count beside docker's
+        refused_for_gpu "$reason" --gpus all --env NVIDIA_VISIBLE_DEVICES=none
+        assert_clean
+}
+
+@test "names that only the host's driver knows are refused in words" {
+        refused_for_gpu 'GPU-3f0c8a1e is a UUID, which only the host'\''s driver knows; ask by index or PCI address' --gpus device=GPU-3f0c8a1e
+        refused_for_gpu 'MIG-3f0c8a1e is a part of a GPU' --gpus device=MIG-3f0c8a1e
+        assert_clean
+}
+
+@test "an image that sets NVIDIA_VISIBLE_DEVICES takes no GPU by that" {
+        must docker_run --env NVIDIA_VISIBLE_DEVICES=all "$ENGINE_IMAGE" sh -c 'echo $NVIDIA_VISIBLE_DEVICES'
+        assert_equal "$output" all
+        if hook_ran; then fail "the hook was run: $(cat "$HOOK.ran")"; fi
+        assert_clean
+}
