@@ -98,9 +98,7 @@ static int run(const CommandCall *call, Error *err) {
                         return root;
                 facts = gpu_facts_collect(root);
                 view.facts = facts;
-                view.needs.address_bits = host_address_bits();
-                view.needs.allow_boot_display = config->gpu_boot_display;
-                view.needs.allowed = config->gpu_devices;
+                gpu_needs_from_config(config, host_address_bits(), &view.needs);
                 return verbs[i].run(&view, call->args + 1, call->n_args - 1, err);
         }
         shown = str_printable(call->args[0], strlen(call->args[0]), 32);

@@ -39,5 +39,8 @@ void doctor_check_ovmf(Doctor *d);
 void doctor_check_virtiofsd(Doctor *d);
 void doctor_check_state(Doctor *d);
 
+/* doctor-gpu.c: devices that could be passed */
+void doctor_check_gpu(Doctor *d);
+
 /* doctor-kernel.c: guest kernel and initrd */
 void doctor_check_kernel(Doctor *d);

@@ -55,7 +55,7 @@ static void (*const checks[])(Doctor *d) = {
         doctor_check_cpu,   doctor_check_kvm,       doctor_check_qemu,   doctor_check_user,
         doctor_check_qboot, doctor_check_ovmf,      doctor_check_kernel, doctor_check_virtiofsd,
         doctor_check_tun,   doctor_check_memory,    doctor_check_cgroup, doctor_check_seccomp,
-        doctor_check_state, doctor_check_hugepages, doctor_check_vhost,
+        doctor_check_state, doctor_check_hugepages, doctor_check_vhost,  doctor_check_gpu,
 };
 
 int doctor_run(const DoctorContext *context, DoctorReport *ret, Error *err) {

@@ -17,6 +17,7 @@
 #include "runtime/gpu/lease.h"
 #include "runtime/host/host-root.h"
 #include "runtime/host/pci.h"
+#include "runtime/plan/sizing.h"
 
 #define TEXT_MAX     (16U << 20)
 #define LEASE_MAX    (64U << 10)
@@ -309,6 +310,19 @@ GpuFacts *gpu_facts_collect(int root) {
         if (exists(root, GPU_LEASE_FOLDER))
                 collect_leases(root, f);
         return f;
+}
+
+void gpu_needs_from_config(const RuntimeConfig *config, uint32_t address_bits, GpuNeeds *ret) {
+        uint64_t mib = config->memory_mib ? config->memory_mib : GUEST_MEMORY_DEFAULT_MIB;
+
+        *ret = (GpuNeeds){
+                .memory = mib * MIB,
+                .host_memory = mib * MIB + sizing_host_overhead(mib * MIB, ACCELERATOR_KVM),
+                .address_bits = address_bits,
+                .huge_pages = streq(config->huge_pages, "always"),
+                .allow_boot_display = config->gpu_boot_display,
+                .allowed = config->gpu_devices,
+        };
 }
 
 GpuFacts *gpu_facts_free(GpuFacts *facts) {

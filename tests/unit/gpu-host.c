@@ -392,32 +392,48 @@ static void put_process(const FakeHost *h, const Json *process) {
         }
 }
 
-static void put_description(FakeHost *h, const Json *d) {
-        const Json *files = json_get(d, "files"), *devices = json_get(d, "devices"),
-                   *leases = json_get(d, "leases");
-        const Json *processes = json_get(d, "processes"), *remove_list = json_get(d, "remove");
+static void put_lease(const FakeHost *h, const char *address, const Json *described) {
+        cleanup_free char *path = xasprintf("/run/carrel-gpus/%s.json", address);
+        cleanup_json Json *lease = json_copy(described);
+        cleanup_free char *text = NULL;
+
+        json_set(lease, "address", json_new_string(address));
+        text = json_tree_to_text(lease, false);
+        write_text(h, path, "%s", text);
+}
+
+void fake_host_add(FakeHost *host, const Json *d) {
+        const Json *devices = json_get(d, "devices"), *leases = json_get(d, "leases"),
+                   *processes = json_get(d, "processes");
 
         for (size_t i = 0; i < json_count(devices); i++)
-                put_function(h, json_string(json_item(devices, i)));
+                put_function(host, json_string(json_item(devices, i)));
+        for (size_t i = 0; i < json_count(processes); i++)
+                put_process(host, json_item(processes, i));
+        for (size_t i = 0; i < json_count(leases); i++)
+                put_lease(host, json_key(leases, i), json_item(leases, i));
+}
+
+static void put_description(FakeHost *h, const Json *d) {
+        const Json *files = json_get(d, "files"), *remove_list = json_get(d, "remove");
+
+        fake_host_add(h, d);
         for (size_t i = 0; i < json_count(files); i++)
                 write_text(h, json_key(files, i), "%s", json_string(json_item(files, i)));
-        for (size_t i = 0; i < json_count(processes); i++)
-                put_process(h, json_item(processes, i));
-        for (size_t i = 0; i < json_count(leases); i++) {
-                cleanup_free char *path = xasprintf("/run/carrel-gpus/%s.json", json_key(leases, i));
-                cleanup_json Json *lease = json_copy(json_item(leases, i));
-                cleanup_free char *text = NULL;
-
-                json_set(lease, "address", json_new_string(json_key(leases, i)));
-                text = json_tree_to_text(lease, false);
-                write_text(h, path, "%s", text);
-        }
         for (size_t i = 0; i < json_count(remove_list); i++) {
                 cleanup_free char *path = path_join(h->path, json_string(json_item(remove_list, i)));
                 cleanup_error Error e = { 0 };
 
                 must(path_remove_tree(AT_FDCWD, path, &e), &e);
         }
+}
+
+void fake_host_init(FakeHost *host, const char *path) {
+        *host = (FakeHost){ .path = xstrdup(path),
+                            .root = -1,
+                            .low = 0xa0000000U,
+                            .high = UINT64_C(0x380000000000),
+                            .ports = 0x3000 };
 }
 
 void fake_host_make(FakeHost *host, const Json *const *descriptions, size_t count) {
@@ -428,9 +444,7 @@ void fake_host_make(FakeHost *host, const Json *const *descriptions, size_t coun
         if (access("/dev/shm", W_OK) < 0)
                 strcpy(folder, "/tmp/test-host-XXXXXX");
         assert_non_null(mkdtemp(folder));
-        *host = (FakeHost){
-                .path = xstrdup(folder), .low = 0xa0000000U, .high = UINT64_C(0x380000000000), .ports = 0x3000
-        };
+        fake_host_init(host, folder);
         for (size_t i = 0; i < count; i++)
                 put_description(host, descriptions[i]);
         host->root = host_root_open(folder, &e);

@@ -27,3 +27,8 @@ typedef struct FakeHost {
 /* Descriptions later in the list add to the earlier ones. What fails ends the test. */
 void fake_host_make(FakeHost *host, const Json *const *descriptions, size_t count);
 void fake_host_done(FakeHost *host);
+
+/* For who builds the rest of a host: devices, processes and leases of a description below PATH. host->path is the
+ * caller's to free. */
+void fake_host_init(FakeHost *host, const char *path);
+void fake_host_add(FakeHost *host, const Json *description);
