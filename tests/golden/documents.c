@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Prints what documents repeat of the program's tables: `documents support` for docs/spec-support.md, `documents keys`
- * for carrel-config(5), `documents example` for data/config.json. tests/golden/run compares and, if asked to, writes. */
+ * for carrel-config(5), `documents example` for data/config.json, `documents gpu` for docs/gpu.md. tests/golden/run
+ * compares and, if asked to, writes. */
 
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "runtime/config.h"
+#include "runtime/gpu/diagnose.h"
 #include "runtime/gpu/leftovers.h"
 #include "runtime/plan/checks.h"
 
@@ -82,6 +84,8 @@ int main(int argc, char **argv) {
                 print_keys(&out);
         else if (argc == 2 && streq(argv[1], "example"))
                 print_example(&out);
+        else if (argc == 2 && streq(argv[1], "gpu"))
+                gpu_codes_describe(&out);
         else
                 return 2;
         text = strbuf_take(&out);

@@ -336,6 +336,7 @@ static void test_kernels(void **state) {
         check_kernel("bzimage-gzip", true);
         check_kernel("bzimage-no-efi", false);
         check_kernel("vmlinux-no-efi", true);
+        check_kernel("bzimage-no-gpu", false);
         check_kernel("vmlinux-poor", false);
         check_kernel("vmlinux-no-pvh", false);
         check_kernel("bzimage-no-config", true);

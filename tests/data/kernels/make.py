@@ -112,6 +112,8 @@ def main():
     save('bzimage-no-efi', bzimage(pack('gzip', elf(no_efi)), stub=False))
     save('vmlinux-no-efi', elf(no_efi))
     save('vmlinux-poor', elf(config(without=['VIRTIO_FS', 'OVERLAY_FS', 'RD_GZIP', 'EFI'], modules=['VIRTIO_CONSOLE'])))
+    no_gpu = config(without=['ACPI', 'PCI_MSI', 'PCI_MMCONFIG', 'MODULES', 'EROFS_FS', 'PCIEPORTBUS', 'EFI_STUB'])
+    save('bzimage-no-gpu', bzimage(pack('gzip', elf(no_gpu))))
     save('bzimage-efi-no-stub', bzimage(pack('gzip', elf(config(without=['EFI_STUB']))), stub=False))
     save('bzimage-no-config', bzimage(pack('gzip', elf(None))))
     save('bzimage-truncated', bzimage(pack('gzip', elf(good)))[:1200])
