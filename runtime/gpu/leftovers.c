@@ -80,7 +80,32 @@ static bool is_named(const char *path, const char *name) {
         return rest && (!*rest || streq(rest, ".real"));
 }
 
-bool gpu_hook_is_nvidias(const char *path) {
+/* containerd oci-hook -- /usr/bin/nvidia-container-cli --load-kmods configure --device=0,1 ... (contrib/nvidia) */
+static bool is_containerds(const char *path, char *const *args) {
+        bool hook = false;
+
+        if (!is_named(path, "containerd"))
+                return false;
+        STRV_FOR_EACH (arg, args) {
+                hook = hook || streq(*arg, "oci-hook");
+                if (hook && is_named(*arg, "nvidia-container-cli"))
+                        return true;
+        }
+        return false;
+}
+
+const char *gpu_hook_devices(const OciHook *hook) {
+        if (!is_containerds(hook->path, hook->args))
+                return NULL;
+        STRV_FOR_EACH (arg, hook->args)
+                if (str_after(*arg, "--device="))
+                        return str_after(*arg, "--device=");
+        return NULL;
+}
+
+bool gpu_hook_is_nvidias(const char *path, char *const *args) {
+        if (is_containerds(path, args))
+                return true;
         for (size_t i = 0; i < ELEMENTS_OF(hook_names); i++)
                 if (is_named(path, hook_names[i]))
                         return true;
@@ -102,15 +127,25 @@ bool gpu_has_visible_devices_hook(const OciHooks *hooks) {
 
 /* ---- hooks ---- */
 
+static char **strings_of(const Json *list) {
+        char **strings = NULL;
+
+        for (size_t i = 0; i < json_count(list); i++)
+                if (json_string(json_item(list, i)))
+                        strv_append(&strings, json_string(json_item(list, i)));
+        return strings;
+}
+
 static Json *drop_from_list(const Json *list, const char *key, char ***notes) {
         Json *kept = json_new_array();
 
         for (size_t i = 0; i < json_count(list); i++) {
                 const Json *hook = json_item(list, i);
                 const char *path = json_string(json_get(hook, "path"));
+                cleanup_strv char **args = strings_of(json_get(hook, "args"));
                 cleanup_free char *shown = NULL;
 
-                if (!path || !gpu_hook_is_nvidias(path)) {
+                if (!path || !gpu_hook_is_nvidias(path, args)) {
                         json_append(kept, json_copy(hook));
                         continue;
                 }
@@ -259,7 +294,8 @@ void gpu_leftovers_describe(StrBuf *out, const char *verdict) {
         strbuf_puts(out, "| hooks called");
         for (size_t i = 0; i < ELEMENTS_OF(hook_names); i++)
                 strbuf_printf(out, "%s `%s`", i > 0 ? "," : "", hook_names[i]);
-        strbuf_printf(out, " | %s | " WHY_HOOK " |\n", verdict);
+        strbuf_printf(out, ", `containerd oci-hook ... nvidia-container-cli` | %s | " WHY_HOOK " |\n",
+                      verdict);
         strbuf_printf(out,
                       "| with a GPU: mounts of files of NVIDIA's driver (`libcuda.so*`, `nvidia-smi`, "
                       "`/proc/driver/nvidia`, ...) | %s | " WHY_FILES " |\n",

@@ -10,8 +10,11 @@
 #include "common/base/str.h"
 #include "common/oci/spec.h"
 
-/* A hook of NVIDIA's container toolkit or of a CDI file that it wrote. */
-bool gpu_hook_is_nvidias(const char *path);
+/* A hook of NVIDIA's container toolkit, or of a CDI file that it wrote, or containerd's that calls it. ARGS: NULL for none. */
+bool gpu_hook_is_nvidias(const char *path, char *const *args);
+
+/* The value of --device of containerd's hook (ctr run --gpus); NULL: it is another. */
+const char *gpu_hook_devices(const OciHook *hook);
 
 /* The bundle has the hook that acts on NVIDIA_VISIBLE_DEVICES (docker adds it for --gpus). */
 bool gpu_has_visible_devices_hook(const OciHooks *hooks);

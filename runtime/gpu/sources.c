@@ -28,49 +28,48 @@ static const char *environment_get(const OciSpec *spec, const char *name) {
         return found;
 }
 
-static int parse_visible_item(const char *item, GpuRequest *request, Error *err) {
+static int parse_visible_item(const char *item, const char *source, GpuRequest *request, Error *err) {
         cleanup_free char *shown = str_printable(item, strlen(item), SHOWN_MAX);
         GpuWish wish = { .kind = GPU_WISH_INDEX };
         uint64_t index;
 
         if (str_after(item, "MIG-"))
-                return error_set(err, EINVAL,
-                                 ENVIRONMENT
-                                 ": %s is a part of a GPU, made by the host's driver (MIG); ask for the "
-                                 "whole GPU by its index or PCI address",
-                                 shown);
+                return error_set(
+                        err, EINVAL,
+                        "%s: %s is a part of a GPU, made by the host's driver (MIG); ask for the whole GPU "
+                        "by its index or PCI address",
+                        source, shown);
         if (str_after(item, "GPU-"))
-                return error_set(err, EINVAL,
-                                 ENVIRONMENT
-                                 ": %s is a UUID, which only the host's driver knows; ask by index or "
-                                 "PCI address (carrel gpu list)",
-                                 shown);
+                return error_set(
+                        err, EINVAL,
+                        "%s: %s is a UUID, which only the host's driver knows; ask by index or PCI address "
+                        "(carrel gpu list)",
+                        source, shown);
         if (pci_address_parse(item, &wish.address))
                 wish.kind = GPU_WISH_ADDRESS;
         else if (str_to_u64(item, 10, INDEX_MAX, &index))
                 wish.number = (uint32_t)index;
         else
                 return error_set(err, EINVAL,
-                                 ENVIRONMENT
-                                 ": expected \"all\", \"none\", indices of GPUs (0,2) or PCI addresses "
+                                 "%s: expected \"all\", \"none\", indices of GPUs (0,2) or PCI addresses "
                                  "(0000:65:00.0), found \"%s\"",
-                                 shown);
-        return gpu_request_add(request, &wish, ENVIRONMENT, err);
+                                 source, shown);
+        return gpu_request_add(request, &wish, source, err);
 }
 
-int gpu_request_parse_visible(const char *text, GpuRequest *request, Error *err) {
+int gpu_request_parse_visible(const char *text, const char *source, GpuRequest *request, Error *err) {
         const GpuWish all = { .kind = GPU_WISH_ALL, .vendor = PCI_VENDOR_NVIDIA };
         cleanup_strv char **items = NULL;
 
         if (strlen(text) > GPU_REQUEST_MAX)
-                return error_set(err, E2BIG, ENVIRONMENT ": longer than %u bytes", GPU_REQUEST_MAX);
+                return error_set(err, E2BIG, "%s: longer than %u bytes", source, GPU_REQUEST_MAX);
         if (streq(text, "none") || streq(text, "void"))
                 return 0;
         if (streq(text, "all"))
-                return gpu_request_add(request, &all, ENVIRONMENT, err);
+                return gpu_request_add(request, &all, source, err);
         items = strv_split(text, ", ");
         STRV_FOR_EACH (item, items) {
-                int r = parse_visible_item(*item, request, err);
+                int r = parse_visible_item(*item, source, request, err);
 
                 if (r < 0)
                         return r;
@@ -142,7 +141,25 @@ static int from_cdi(const GpuSources *from, GpuRequest *request, Error *err) {
 static int from_visible_devices(const GpuSources *from, GpuRequest *request, Error *err) {
         const char *text = visible_devices(from->spec, from->from_environment);
 
-        return text ? gpu_request_parse_visible(text, request, err) : 0;
+        return text ? gpu_request_parse_visible(text, ENVIRONMENT, request, err) : 0;
+}
+
+/* The hook of containerd that names devices, in the list where its version puts it; NULL: none. */
+static const char *devices_of_hooks(const OciHooks *hooks) {
+        const char *found = NULL;
+
+        for (size_t i = 0; hooks && i < hooks->n_prestart && !found; i++)
+                found = gpu_hook_devices(&hooks->prestart[i]);
+        for (size_t i = 0; hooks && i < hooks->n_create_runtime && !found; i++)
+                found = gpu_hook_devices(&hooks->create_runtime[i]);
+        return found;
+}
+
+static int from_hook(const GpuSources *from, GpuRequest *request, Error *err) {
+        const char *text = devices_of_hooks(from->spec->hooks);
+
+        return text ? gpu_request_parse_visible(text, "hooks: nvidia-container-cli --device", request, err)
+                    : 0;
 }
 
 /* ---- all of them ---- */
@@ -164,6 +181,8 @@ unsigned gpu_sources_look(const OciSpec *spec, bool from_environment) {
                         found |= GPU_SOURCE_CDI;
         if (visible_devices(spec, from_environment))
                 found |= GPU_SOURCE_ENVIRONMENT;
+        if (devices_of_hooks(spec->hooks))
+                found |= GPU_SOURCE_HOOK;
         return found;
 }
 
@@ -201,6 +220,8 @@ int gpu_request_from_bundle(const GpuSources *from, GpuRequest *ret, Error *err)
                 r = from_cdi(from, &request, err);
         if (r >= 0)
                 r = from_visible_devices(from, &request, err);
+        if (r >= 0)
+                r = from_hook(from, &request, err);
         if (r >= 0)
                 r = check_agreement(from, &request, own, err);
         if (r < 0)

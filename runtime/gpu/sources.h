@@ -11,6 +11,7 @@
 #define GPU_SOURCE_DEVICES     (1U << 1) /* linux.devices: nodes of vfio */
 #define GPU_SOURCE_CDI         (1U << 2) /* annotations cdi.k8s.io/NAME */
 #define GPU_SOURCE_ENVIRONMENT (1U << 3) /* NVIDIA_VISIBLE_DEVICES, with NVIDIA's hook */
+#define GPU_SOURCE_HOOK        (1U << 4) /* containerd's hook (ctr run --gpus) */
 
 typedef struct GpuSources {
         const OciSpec *spec;
@@ -35,7 +36,7 @@ int gpu_request_from_bundle(const GpuSources *from, GpuRequest *ret, Error *err)
 int gpu_sources_apply(GpuSources *from, Json *tree, OciSpec **spec, GpuRequest *ret, Error *err);
 
 /*
- * The value of NVIDIA_VISIBLE_DEVICES: "all"; indices and PCI addresses with commas between; "none", "void" and "" ask
- * for nothing. EINVAL: UUIDs and parts of GPUs (MIG), which only the host's driver knows.
+ * The value of NVIDIA_VISIBLE_DEVICES, or what else SOURCE is: "all"; indices and PCI addresses with commas between;
+ * "none", "void" and "" ask for nothing. EINVAL: UUIDs and parts of GPUs (MIG), which only the host's driver knows.
  */
-int gpu_request_parse_visible(const char *text, GpuRequest *request, Error *err);
+int gpu_request_parse_visible(const char *text, const char *source, GpuRequest *request, Error *err);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # docker run --gpus: what dockerd makes of it reaches carrel as a wish, and NVIDIA's hook, which is for containers that share
-# the host's driver, never runs. Whether a device arrives is for the lab; this host has no IOMMU, or no GPU, and carrel says so.
+# the host's driver, never runs. Whether a device arrives is for the lab: here there is none, and carrel says so.
 
 load ../lib/common
 load ../lib/engines
@@ -32,29 +32,23 @@ refused_for_gpu() {
         if hook_ran; then fail "the hook was run: $(cat "$HOOK.ran")"; fi
 }
 
-# Prints what stands in the way of any GPU on this host, as carrel says it of a bundle.
-host_reason() {
-        # shellcheck disable=SC2034 # read by make_bundle
-        BUNDLE=$T/reason
-        make_bundle true
-        edit '.annotations["io.carrel.gpu"] = "all"'
-        run /usr/local/bin/carrel plan .
-        assert_failure
-        [[ $output = *gpu:* ]] || fail "$output"
-        echo "gpu:${output##*gpu:}"
+@test "--gpus all, a number, devices by index or address: carrel is asked, and says what stands in the way" {
+        need_no_gpu
+        refused_for_gpu 'NVIDIA_VISIBLE_DEVICES: the host has no GPU to pass' --gpus all
+        refused_for_gpu 'NVIDIA_VISIBLE_DEVICES: there is no GPU 0: the host has 0' --gpus 2
+        refused_for_gpu 'NVIDIA_VISIBLE_DEVICES: there is no GPU 3: the host has 0' --gpus '"device=3,1"'
+        refused_for_gpu 'NVIDIA_VISIBLE_DEVICES: gpu 0000:65:00.0: the host has no such device' --gpus device=0000:65:00.0
+        # what the user or an image sets does not count beside docker's own
+        refused_for_gpu 'NVIDIA_VISIBLE_DEVICES: the host has no GPU to pass' --gpus all --env NVIDIA_VISIBLE_DEVICES=none
+        assert_clean
 }
 
-@test "--gpus all, a number, devices by index: carrel is asked, and says what stands in the way" {
-        local reason
-
-        reason=$(host_reason)
-        [[ $reason = *IOMMU* ]] || fail "$reason"
-        refused_for_gpu "$reason" --gpus all
-        refused_for_gpu "$reason" --gpus 2
-        refused_for_gpu "$reason" --gpus '"device=0,1"'
-        refused_for_gpu "$reason" --gpus device=0000:65:00.0
-        # the image's own variable does not count beside docker's
-        refused_for_gpu "$reason" --gpus all --env NVIDIA_VISIBLE_DEVICES=none
+@test "--device /dev/vfio/GROUP: the group is asked for" {
+        need_no_gpu
+        # stand-ins that no other process of this host meets
+        mknod "$T/15" c 10 196
+        mknod "$T/vfio" c 10 196
+        refused_for_gpu 'linux.devices: /dev/vfio/15: IOMMU group 15 holds no device' --device "$T/15:/dev/vfio/15" --device "$T/vfio:/dev/vfio/vfio"
         assert_clean
 }
 

@@ -30,7 +30,7 @@ static void check_request(const GpuRequest *request) {
 
 static void check_hooks(const OciHook *hooks, size_t n) {
         for (size_t i = 0; i < n; i++)
-                if (gpu_hook_is_nvidias(hooks[i].path))
+                if (gpu_hook_is_nvidias(hooks[i].path, hooks[i].args))
                         abort();
 }
 
@@ -85,7 +85,7 @@ static void try_values(const char *text) {
         cleanup_gpu_request GpuRequest visible = { 0 }, annotation = { 0 };
         cleanup_error Error err = { 0 };
 
-        if (gpu_request_parse_visible(text, &visible, &err) < 0)
+        if (gpu_request_parse_visible(text, "place", &visible, &err) < 0)
                 check_error(&err);
         check_request(&visible);
         if (gpu_request_parse(text, "annotation", &annotation, &err) < 0)

@@ -38,6 +38,11 @@ need_engine() {
         [ -z "$reason" ] || lacking "$reason" engines
 }
 
+# The test asks for GPUs and expects that there is none: where there is one, it would be taken from whoever uses it.
+need_no_gpu() {
+        [ "$("$CARREL" gpu --json list | jq length)" -eq 0 ] || lacking 'this host has GPUs, which the test would take' gpu-free
+}
+
 # ---- places ----
 
 # What the run has for itself, once for all files.

@@ -22,20 +22,21 @@ static void test_visible(void **state) {
 
         (void)state;
         for (size_t i = 0; i < ELEMENTS_OF(nothing); i++)
-                assert_int_equal(gpu_request_parse_visible(nothing[i], &request, &e), 0);
+                assert_int_equal(gpu_request_parse_visible(nothing[i], "place", &request, &e), 0);
         assert_int_equal(request.n_wishes, 0);
-        assert_int_equal(gpu_request_parse_visible("2, 0,2,00000000:65:00.0,0000:65:00.0", &request, &e), 0);
+        assert_int_equal(
+                gpu_request_parse_visible("2, 0,2,00000000:65:00.0,0000:65:00.0", "place", &request, &e), 0);
         assert_int_equal(request.n_wishes, 3);
         assert_int_equal(request.wishes[0].number, 2);
         assert_int_equal(request.wishes[1].number, 0);
         assert_int_equal(request.wishes[2].kind, GPU_WISH_ADDRESS);
-        assert_int_equal(gpu_request_parse_visible("all", &request, &e), 0);
+        assert_int_equal(gpu_request_parse_visible("all", "place", &request, &e), 0);
         assert_int_equal(request.wishes[3].kind, GPU_WISH_ALL);
         for (size_t i = 0; i < ELEMENTS_OF(bad); i++) {
                 cleanup_gpu_request GpuRequest refused = { 0 };
 
-                assert_int_equal(gpu_request_parse_visible(bad[i], &refused, &e), -EINVAL);
-                assert_non_null(strstr(e.message, "NVIDIA_VISIBLE_DEVICES"));
+                assert_int_equal(gpu_request_parse_visible(bad[i], "place", &refused, &e), -EINVAL);
+                assert_non_null(str_after(e.message, "place: "));
         }
 }
 
@@ -43,13 +44,32 @@ static void test_visible(void **state) {
 
 static void test_hooks(void **state) {
         (void)state;
-        assert_true(gpu_hook_is_nvidias("/usr/bin/nvidia-container-runtime-hook"));
-        assert_true(gpu_hook_is_nvidias("/usr/local/nvidia/toolkit/nvidia-container-runtime-hook.real"));
-        assert_true(gpu_hook_is_nvidias("/usr/bin/nvidia-ctk"));
-        assert_true(gpu_hook_is_nvidias("nvidia-cdi-hook"));
-        assert_false(gpu_hook_is_nvidias("/usr/bin/nvidia-container-runtime-hooks"));
-        assert_false(gpu_hook_is_nvidias("/usr/bin/nvidia-ctk/other"));
-        assert_false(gpu_hook_is_nvidias("/usr/bin/my-nvidia-ctk"));
+        assert_true(gpu_hook_is_nvidias("/usr/bin/nvidia-container-runtime-hook", NULL));
+        assert_true(
+                gpu_hook_is_nvidias("/usr/local/nvidia/toolkit/nvidia-container-runtime-hook.real", NULL));
+        assert_true(gpu_hook_is_nvidias("/usr/bin/nvidia-ctk", NULL));
+        assert_true(gpu_hook_is_nvidias("nvidia-cdi-hook", NULL));
+        assert_false(gpu_hook_is_nvidias("/usr/bin/nvidia-container-runtime-hooks", NULL));
+        assert_false(gpu_hook_is_nvidias("/usr/bin/nvidia-ctk/other", NULL));
+        assert_false(gpu_hook_is_nvidias("/usr/bin/my-nvidia-ctk", NULL));
+}
+
+/* ctr run --gpus */
+static void test_containerds_hook(void **state) {
+        char *args[] = { (char[]){ "containerd" },   (char[]){ "oci-hook" },
+                         (char[]){ "--" },           (char[]){ "/usr/bin/nvidia-container-cli" },
+                         (char[]){ "--load-kmods" }, (char[]){ "configure" },
+                         (char[]){ "--device=0,1" }, NULL };
+        OciHook hook = { .path = (char[]){ "/usr/bin/containerd" }, .args = args };
+
+        (void)state;
+        assert_true(gpu_hook_is_nvidias(hook.path, hook.args));
+        assert_string_equal(gpu_hook_devices(&hook), "0,1");
+        args[6] = NULL;
+        assert_null(gpu_hook_devices(&hook));
+        args[3] = (char[]){ "/usr/bin/other" };
+        assert_false(gpu_hook_is_nvidias(hook.path, hook.args));
+        assert_false(gpu_hook_is_nvidias("/usr/bin/other", hook.args));
 }
 
 static void test_vfio_nodes(void **state) {
@@ -143,7 +163,7 @@ static size_t count_chosen(const GpuFacts *facts, const char *visible, Error *er
         const GpuNeeds needs = { 0 };
         const GpuPreference preference = { .needs = &needs, .numa_node = -1 };
 
-        assert_int_equal(gpu_request_parse_visible(visible, &request, err), 0);
+        assert_int_equal(gpu_request_parse_visible(visible, "place", &request, err), 0);
         return gpu_select(&request, facts, &preference, &choice, err) < 0 ? 0 : choice.n_slots;
 }
 
@@ -173,7 +193,7 @@ static void test_other_makers(void **state) {
         assert_int_equal(count_chosen(&facts, "all", &e), 1);
         assert_int_equal(count_chosen(&facts, "0", &e), 1);
         assert_int_equal(count_chosen(&facts, "1", &e), 0);
-        assert_string_equal(e.message, "process.env: NVIDIA_VISIBLE_DEVICES: there is no GPU 1: the host has "
+        assert_string_equal(e.message, "place: there is no GPU 1: the host has "
                                        "1, counted from 0 (carrel gpu list)");
         facts.n_devices = 2;
         assert_int_equal(count_chosen(&facts, "all", &e), 2);
@@ -185,9 +205,13 @@ static void test_other_makers(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_visible),    cmocka_unit_test(test_hooks),
-                cmocka_unit_test(test_vfio_nodes), cmocka_unit_test(test_look),
-                cmocka_unit_test(test_apply),      cmocka_unit_test(test_other_makers),
+                cmocka_unit_test(test_visible),
+                cmocka_unit_test(test_hooks),
+                cmocka_unit_test(test_containerds_hook),
+                cmocka_unit_test(test_vfio_nodes),
+                cmocka_unit_test(test_look),
+                cmocka_unit_test(test_apply),
+                cmocka_unit_test(test_other_makers),
         };
 
         return cmocka_run_group_tests_name("gpu-sources", tests, NULL, NULL);
