@@ -88,7 +88,7 @@ int cdi_generate(const GpuFacts *facts, const char *kind, bool boot_display, Jso
                  Error *err) {
         cleanup_free const PciDevice **found = xnew(const PciDevice *, facts->n_devices + 1);
         Json *spec, *devices;
-        size_t n = 0;
+        size_t n = 0, whole;
 
         if (!cdi_kind_is_valid(kind)) {
                 cleanup_free char *shown = str_printable(kind, strlen(kind), CDI_KIND_MAX);
@@ -102,13 +102,18 @@ int cdi_generate(const GpuFacts *facts, const char *kind, bool boot_display, Jso
         for (size_t i = 0; i < facts->n_devices; i++)
                 if (is_described(&facts->devices[i], boot_display, warnings))
                         found[n++] = &facts->devices[i];
+        whole = n;
+        /* as in select.c: all GPUs of a board go with what joins them */
+        for (size_t i = 0; i < facts->n_devices; i++)
+                if (pci_is_nvswitch(&facts->devices[i]) && facts->devices[i].group >= 0)
+                        found[whole++] = &facts->devices[i];
         if (n == 0)
                 return error_set(err, ENODEV, "this host has no GPU that could be passed (carrel gpu list)");
         spec = json_new_object();
         devices = json_new_array();
         for (size_t i = 0; i < n; i++)
                 json_append(devices, make_device(found[i]->address, &found[i], 1));
-        json_append(devices, make_device("all", found, n));
+        json_append(devices, make_device("all", found, whole));
         json_set(spec, "cdiVersion", json_new_string(CDI_VERSION));
         json_set(spec, "kind", json_new_string(kind));
         json_set(spec, "devices", devices);

@@ -152,11 +152,15 @@ static PciDevice gpu(const char *address, int32_t group) {
         return d;
 }
 
+#define NODE(group)                                                                                          \
+        "{\"path\":\"/dev/vfio/" group "\",\"type\":\"c\",\"major\":10,\"minor\":196,\"permissions\":"       \
+        "\"rw\"}"
+
 static void test_generate(void **state) {
         PciDevice devices[] = {
                 gpu("0000:01:00.0", 11), gpu("0000:02:00.0", 12), gpu("0000:03:00.0", 12),
                 gpu("0000:04:00.0", -1), gpu("0000:05:00.0", 13), gpu("0000:06:00.0", 14),
-                gpu("0000:07:00.0", 15),
+                gpu("0000:07:00.0", 15), gpu("0000:08:00.0", 17),
         };
         GpuFacts facts = { .devices = devices, .n_devices = ELEMENTS_OF(devices) };
         cleanup(cdi_catalog_freep) CdiCatalog *catalog = xnew(CdiCatalog, 1);
@@ -171,16 +175,15 @@ static void test_generate(void **state) {
         devices[5].virtuals = 2;
         devices[6].vendor = PCI_VENDOR_ASPEED;
         devices[6].class_code = 0x030000;
+        devices[7].class_code = 0x068000; /* an NVSwitch goes along with all */
         assert_int_equal(cdi_generate(&facts, "carrel dev/gpu", false, &spec, &warnings, &e), -EINVAL);
         assert_int_equal(cdi_generate(&facts, "carrel.dev/gpu", false, &spec, &warnings, &e), 0);
         text = json_tree_to_text(json_item(json_get(spec, "devices"), 3), false);
         assert_string_equal(
-                text, "{\"name\":\"all\",\"containerEdits\":{\"env\":[\"CARREL_GPU_GROUP_11=0000:01:00.0\","
-                      "\"CARREL_GPU_GROUP_12=0000:02:00.0,0000:03:00.0\"],\"deviceNodes\":["
-                      "{\"path\":\"/dev/vfio/"
-                      "11\",\"type\":\"c\",\"major\":10,\"minor\":196,\"permissions\":\"rw\"},"
-                      "{\"path\":\"/dev/vfio/"
-                      "12\",\"type\":\"c\",\"major\":10,\"minor\":196,\"permissions\":\"rw\"}]}}");
+                text,
+                "{\"name\":\"all\",\"containerEdits\":{\"env\":[\"CARREL_GPU_GROUP_11=0000:01:00.0\","
+                "\"CARREL_GPU_GROUP_12=0000:02:00.0,0000:03:00.0\",\"CARREL_GPU_GROUP_17=0000:08:00.0\"],"
+                "\"deviceNodes\":[" NODE("11") "," NODE("12") "," NODE("17") "]}}");
         assert_int_equal(json_count(json_get(spec, "devices")), 4);
         assert_int_equal(strv_length(warnings), 2);
         assert_string_equal(warnings[0],
@@ -191,9 +194,10 @@ static void test_generate(void **state) {
         assert_int_equal(cdi_catalog_add(catalog, spec, "f", 0, &e), 0);
         assert_int_equal(cdi_request(catalog, "carrel.dev/gpu=0000:03:00.0", "s", &facts, &request, &e), 0);
         assert_int_equal(cdi_request(catalog, "carrel.dev/gpu=all", "s", &facts, &request, &e), 0);
-        assert_int_equal(request.n_wishes, 2);
+        assert_int_equal(request.n_wishes, 3);
         assert_int_equal(request.wishes[0].number, 12);
         assert_int_equal(request.wishes[1].number, 11);
+        assert_int_equal(request.wishes[2].number, 17);
         /* as long as the groups are the same */
         strv_append(&variables, "CARREL_GPU_GROUP_12=0000:02:00.0,0000:03:00.0");
         assert_int_equal(cdi_check_environment(variables, 12, &facts, &e), 0);
