@@ -35,11 +35,10 @@ const JsonField runtime_config_fields[] = {
                  "\"auto\": virtiofs where virtiofsd is installed, else 9p with a warning. Default: "
                  "\"auto\"." },
         { JSON_FIELD(RuntimeConfig, virtiofs_cache, "virtiofsCache", JSON_KIND_STRING),
-          .doc = "How long the guest may trust what it has read through virtiofs: \"auto\" (until a file is "
-                 "opened "
-                 "again, names for a second), \"always\" (the fastest; changes made on the host may not be "
-                 "seen), \"none\". "
-                 "Default: \"auto\"." },
+          .doc = "How long the guest may trust what it has read through virtiofs: \"auto\" (a second; then "
+                 "it "
+                 "asks whether it has changed), \"always\" (the fastest; changes made on the host may not be "
+                 "seen), \"none\". Default: \"auto\"." },
         { JSON_FIELD(RuntimeConfig, vcpus, "vcpus", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO,
           .doc = "Processors of the guest. 0: as many as the container's CPU limit amounts to, without one "
                  "as many as the "

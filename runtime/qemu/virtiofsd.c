@@ -12,6 +12,9 @@
  * - No pool of threads: requests are served as they come. A pool costs a wake-up for each of them, and QEMU 7.2's
  *   stalls with more than a few threads.
  * - No remote locks (the default): a lock that blocks would hold up every other request. Locks work inside the guest.
+ * - The cache that is our "auto": what is known of a file counts for a second, then it is asked for anew, and what the guest
+ *   has read of it is dropped when time or size have changed. virtiofsd's own "auto" drops it with every open(): each
+ *   start of a program reads that program once more, which was half of what an exec costs.
  * - No write-back cache (the default): what a container writes is at once seen by others who have the folder.
  */
 #include "runtime/qemu/virtiofsd.h"
@@ -38,7 +41,8 @@ static char *escape_option(const char *text) {
 static char **argv_c(const VmPlan *vm) {
         cleanup_free char *path = escape_option(vm->share_path);
         cleanup_free char *source = xasprintf("source=%s", path);
-        cleanup_free char *cache = xasprintf("cache=%s", vm->virtiofs_cache);
+        bool automatic = streq(vm->virtiofs_cache, "auto");
+        cleanup_free char *cache = xasprintf("cache=%s", automatic ? "always" : vm->virtiofs_cache);
         char **argv = NULL;
 
         strv_append(&argv, vm->virtiofsd);
@@ -46,6 +50,8 @@ static char **argv_c(const VmPlan *vm) {
         strv_append(&argv, "--thread-pool-size=0");
         add_option(&argv, source);
         add_option(&argv, cache);
+        if (automatic)
+                add_option(&argv, "timeout=1");
         add_option(&argv, "sandbox=namespace");
         add_option(&argv, "announce_submounts");
         add_option(&argv, "xattr");

@@ -303,3 +303,36 @@ section() {
         assert_equal "$output" $'7168\n1777'
         assert_clean
 }
+
+@test "what the host changes shows within a second; what has not changed is not read again" {
+        local pid before after
+
+        mkdir "$T/shared"
+        echo one >"$T/shared/file"
+        mount_entry "$(jq -n --arg source "$T/shared" '{ destination: "/shared", type: "bind", source: $source, options: ["bind"] }')"
+        args sleep 1000
+        carrel_detached run -d "$CT"
+        run_carrel exec "$CT" cat /shared/file
+        assert_output one
+        # of the same size, so that only the time tells
+        echo two >"$T/shared/file"
+        sleep 1.2
+        run_carrel exec "$CT" cat /shared/file
+        assert_output two
+        echo more >"$T/shared/new"
+        rm "$T/shared/file"
+        sleep 1.2
+        run_carrel exec "$CT" ls /shared
+        assert_output new
+        run_carrel exec "$CT" sh -c 'echo inside >/shared/file; cat /shared/file'
+        assert_output inside
+        assert_equal "$(cat "$T/shared/file")" inside
+
+        pid=$(pids_of virtiofsd | tail -n 1)
+        before=$(awk '/^rchar/ { print $2 }' "/proc/$pid/io")
+        for _ in 1 2 3; do carrel exec "$CT" true; done
+        after=$(awk '/^rchar/ { print $2 }' "/proc/$pid/io")
+        [ $((after - before)) -lt 500000 ] || fail "busybox was read again: $((after - before)) bytes"
+        carrel delete --force "$CT"
+        assert_clean
+}
