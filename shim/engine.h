@@ -9,7 +9,7 @@ typedef struct Engine Engine;
 
 /* PLAN is borrowed. */
 Engine *engine_new(const LaunchPlan *plan);
-/* Waits, a second at most, until the news have arrived. */
+/* Waits, two seconds at most, until the news have arrived. */
 Engine *engine_free(Engine *engine);
 
 /* The guest's kernel has killed a process of the container for want of memory. Does not wait; several within a second
