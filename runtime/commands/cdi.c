@@ -38,8 +38,6 @@ static int write_spec(const char *path, const char *text, Error *err) {
         char *slash = strrchr(folder, '/');
         int r = 0;
 
-        if (!str_ends_with(path, ".json"))
-                return error_set(err, EINVAL, "--output: %s: engines read files called *.json only", path);
         if (slash && slash != folder) {
                 *slash = '\0';
                 r = path_make_directories(AT_FDCWD, folder, 0755, err);
@@ -68,6 +66,7 @@ static int generate(const CdiOptions *o, const RuntimeConfig *config, const GpuF
 }
 
 static int run(const CommandCall *call, Error *err) {
+        const CdiOptions *o = call->options;
         cleanup(runtime_config_freep) RuntimeConfig *config = NULL;
         cleanup(gpu_facts_freep) GpuFacts *facts = NULL;
         cleanup_free char *shown = str_printable(call->args[0], strlen(call->args[0]), 32);
@@ -75,13 +74,16 @@ static int run(const CommandCall *call, Error *err) {
 
         if (!streq(call->args[0], "generate"))
                 return error_set(err, EINVAL, "cdi: expected \"generate\", found \"%s\"", shown);
+        if (o->output && !str_ends_with(o->output, ".json"))
+                return error_set(err, EINVAL, "--output: %s: engines read JSON from files called *.json only",
+                                 o->output);
         if (runtime_config_load(call->globals->config, &config, err) < 0)
                 return -err->code;
         root = host_root_open("/", err);
         if (root < 0)
                 return root;
         facts = gpu_facts_collect(root);
-        return generate(call->options, config, facts, err);
+        return generate(o, config, facts, err);
 }
 
 const Command command_cdi = {

@@ -10,6 +10,11 @@ setup() {
         cd "$BUNDLE" || return
 }
 
+teardown() {
+        if [ "$(stat -f -c %T /sys)" = tmpfs ]; then umount /sys; fi
+        test_end
+}
+
 # refused TEXT ARGUMENT...: exactly that line.
 refused() {
         local text=$1
@@ -228,4 +233,33 @@ assert_refused_config() {
         assert_equal "$status" 0
         run bash -c '"$CARREL" --root "$0" --log "$1" state x <&- >&- 2>&-; cat "$1"' "$ROOT" "$T/log"
         assert_output 'carrel: container does not exist'
+}
+
+# fake_gpu ADDRESS GROUP: a 3D controller of NVIDIA's in the host's /sys, which the test has mounted over.
+fake_gpu() {
+        local folder=/sys/bus/pci/devices/$1
+
+        mkdir -p "$folder" "/sys/kernel/iommu_groups/$2"
+        printf 'PCI_CLASS=30200\nPCI_ID=10DE:2330\n' >"$folder/uevent"
+        ln -s "../../../../kernel/iommu_groups/$2" "$folder/iommu_group"
+}
+
+@test "cdi generate: a file that describes the host's GPUs, by address and all of them" {
+        refused 'cdi: expected "generate", found "list"' cdi list
+        refused '--output: /etc/cdi/x.yaml: engines read JSON from files called *.json only' cdi generate --output /etc/cdi/x.yaml
+        refused 'cdi generate: a b/c: expected a vendor and a class of letters, digits, "-", "_" and ".", such as carrel.dev and gpu' cdi generate --vendor 'a b' --class c
+        mount -t tmpfs tmpfs /sys
+        run_carrel cdi generate
+        assert_equal "$status $stderr" '1 carrel: cdi generate: this host has no GPU that could be passed (carrel gpu list)'
+        fake_gpu 0000:65:00.0 14
+        fake_gpu 0000:b3:00.0 15
+        run_carrel cdi generate
+        assert_equal "$status $stderr" '0 '
+        assert_equal "$(jq -c '[.cdiVersion, .kind, (.devices[] | [.name, .containerEdits.deviceNodes[].path])]' <<<"$output")" \
+                '["0.5.0","carrel.dev/gpu",["0000:65:00.0","/dev/vfio/14"],["0000:b3:00.0","/dev/vfio/15"],["all","/dev/vfio/14","/dev/vfio/15"]]'
+        run_carrel cdi generate --vendor example.com --class card --output "$T/cdi/carrel.json"
+        assert_equal "$status $output $stderr" '0  '
+        assert_equal "$(jq -r '.kind + " " + .devices[0].containerEdits.env[0]' "$T/cdi/carrel.json")" 'example.com/card CARREL_GPU_GROUP_14=0000:65:00.0'
+        umount /sys
+        assert_clean
 }
