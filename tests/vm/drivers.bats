@@ -35,7 +35,7 @@ variant() {
         cp -r "$FOLDER" "$folder"
         jq --arg name "$name" ".name = \$name | $filter" "$FOLDER/manifest.json" >"$folder/manifest.json"
         mkdir -p "$T/drivers"
-        "$CARREL" driver build -o "$T/drivers/$name.erofs" "$folder"
+        "$CARREL" driver build --compress -o "$T/drivers/$name.erofs" "$folder"
         rm -r "$folder"
         configure "{\"driverPath\": \"$T/drivers\"}"
 }
@@ -199,9 +199,10 @@ there'
 }
 
 @test "drivers of the stand-ins load; the recipe for NVIDIA's modules makes a bundle that works" {
-        mkdir "$T/drivers"
-        "$TESTS/../drivers/standins/build" "$CARREL_IMAGES" "$T/standins"
-        "$CARREL" driver build -o "$T/drivers/standins.erofs" "$T/standins" >/dev/null
+        mkdir "$T/images"
+        ln -s "$CARREL_IMAGES/modules" "$T/images/modules"
+        "$TESTS/../drivers/bundle" "$CARREL" standins "$T/images"
+        mv "$T/images/drivers" "$T/drivers"
         configure "{\"driverPath\": \"$T/drivers\"}"
         make_bundle
         driver standins
@@ -229,5 +230,36 @@ nvidia-uvm N 0
 nvidia-uvm-tools N 1
 nvidiactl c3 ff
 void'
+        assert_clean
+}
+
+@test "containers of a pod: who asks for the driver gets it, if the pod has it" {
+        local pod=$CT-pod pid
+
+        make_bundle sleep 1000
+        driver example
+        carrel_detached create "$pod"
+        carrel start "$pod"
+        pid=$(carrel state "$pod" | jq .pid)
+        edit '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/proc/$pid/ns/net"
+        args cat /dev/carrel-example
+        run_carrel run "$CT"
+        assert_equal "$output" 'example: hello from the driver bundle; firmware: of the bundle'
+        driver none
+        run_carrel run "$CT-none"
+        [[ $stderr = *"can't open '/dev/carrel-example'"* ]] || fail "$stderr"
+        carrel delete --force "$pod"
+
+        edit 'del(.linux.namespaces[] | select(.type == "network").path)'
+        args sleep 1000
+        carrel_detached create "$pod"
+        carrel start "$pod"
+        pid=$(carrel state "$pod" | jq .pid)
+        edit '(.linux.namespaces[] | select(.type == "network")).path = $path' --arg path "/proc/$pid/ns/net"
+        driver example
+        run_carrel run "$CT"
+        assert_one_line_error
+        [[ $stderr = *'the virtual machine has no driver bundle "example": it comes with the pod'"'"'s first container' ]] || fail "$stderr"
+        carrel delete --force "$pod"
         assert_clean
 }
