@@ -7,7 +7,7 @@
  * with QEMU's rights. It runs as an unprivileged user without capabilities and cannot gain any; QEMU's own seccomp
  * filter denies it new programs; it sits in the container's pid, network, ipc and uts namespaces. What is left is
  * the file system, and here it is cut down: a private mount namespace in which /dev holds only null, zero, full,
- * random, urandom and the nodes the plan names (/dev/kvm), each openable by that user, and in which the folder with
+ * random, urandom and the nodes the plan names (/dev/kvm, /dev/vfio/N), each openable by that user, and in which the folder with
  * the container's files, the sockets of virtiofsd among them, is not mounted (QEMU has its connection as a
  * descriptor). In a user namespace there is no other user to become; there QEMU has the user's id and no capability,
  * not even in that namespace. With the 9p share QEMU itself serves the files, so it must see them and stays root: one of the reasons
@@ -17,9 +17,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -57,6 +59,27 @@ static int make_node(const char *dev, const char *name, mode_t mode, dev_t devic
         return 0;
 }
 
+/* "kvm", "vfio/42": a name in /dev, or in a folder of it, which is made. */
+static int make_device(const char *dev, const char *device, Error *err) {
+        const char *name = str_after(device, "/dev/"), *slash = name ? strchr(name, '/') : NULL;
+        struct stat st;
+
+        if (!name || !path_is_normalized(device) || (slash && strchr(slash + 1, '/')))
+                return error_set(err, EINVAL, "QEMU's device %s: not a node of /dev", device);
+        if (stat(device, &st) < 0)
+                return error_errno(err, "%s", device);
+        if (!S_ISCHR(st.st_mode))
+                return error_set(err, ENODEV, "%s: not a character device", device);
+        if (slash) {
+                cleanup_free char *folder = xasprintf("%s/%.*s", dev, (int)(slash - name), name);
+
+                if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+                        return error_errno(err, "making %s", folder);
+        }
+        /* nobody else sees this folder, so the mode opens the device to QEMU's user alone */
+        return make_node(dev, name, S_IFCHR | 0666, st.st_rdev, err);
+}
+
 /* Fills the folder DEV, a fresh tmpfs; only then is it moved over /dev, whose nodes are looked at meanwhile. */
 static int fill_dev(const char *dev, char *const *devices, Error *err) {
         int r = 0;
@@ -64,23 +87,36 @@ static int fill_dev(const char *dev, char *const *devices, Error *err) {
         for (size_t i = 0; r >= 0 && i < ELEMENTS_OF(plain_devices); i++)
                 r = make_node(dev, plain_devices[i].name, S_IFCHR | 0666, makedev(1, plain_devices[i].minor),
                               err);
-        STRV_FOR_EACH (device, devices) {
-                const char *name = str_after(*device, "/dev/");
-                struct stat st;
-
-                if (r < 0)
-                        return r;
-                if (!name || strchr(name, '/'))
-                        return error_set(err, EINVAL, "QEMU's device %s: not a node directly in /dev",
-                                         *device);
-                if (stat(*device, &st) < 0)
-                        return error_errno(err, "%s", *device);
-                if (!S_ISCHR(st.st_mode))
-                        return error_set(err, ENODEV, "%s: not a character device", *device);
-                /* nobody else sees this folder, so the mode opens the device to QEMU's user alone */
-                r = make_node(dev, name, S_IFCHR | 0666, st.st_rdev, err);
-        }
+        STRV_FOR_EACH (device, devices)
+                if (r >= 0)
+                        r = make_device(dev, *device, err);
         return r;
+}
+
+/* Passed devices reach all of the guest's memory, so all of it is pinned, and counted against this. */
+static int raise_memlock(uint64_t bytes, Error *err) {
+        rlim_t wanted = bytes == UINT64_MAX ? RLIM_INFINITY : (rlim_t)bytes;
+        struct rlimit limit;
+
+        if (bytes == 0)
+                return 0;
+        if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+                return error_errno(err, "RLIMIT_MEMLOCK");
+        if (limit.rlim_cur >= wanted)
+                return 0;
+        limit.rlim_cur = wanted;
+        if (limit.rlim_max < wanted)
+                limit.rlim_max = wanted;
+        if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0) {
+                cleanup_free char *words =
+                        bytes == UINT64_MAX ? xstrdup("unlimited") : xasprintf("%" PRIu64 " bytes", bytes);
+
+                return error_errno(err,
+                                   "raising QEMU's limit of locked memory to %s (LimitMEMLOCK=infinity of "
+                                   "the engine's service)",
+                                   words);
+        }
+        return 0;
 }
 
 int jail_enter(void *user, Error *err) {
@@ -92,6 +128,9 @@ int jail_enter(void *user, Error *err) {
         int r;
 
         signals_block();
+        r = raise_memlock(plan->memlock, err);
+        if (r < 0)
+                return r;
         if (unshare(CLONE_NEWNS) < 0)
                 return error_errno(err, "unshare");
         if (mkdir(dev, 0755) < 0 && errno != EEXIST)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What QEMU can see of the host's files: its own mount namespace with a /dev of its own and without the shared tree. */
+/* What QEMU can see of the host's files: its own mount namespace with a /dev of its own and without the shared tree; and
+ * how much memory it may pin. */
 
 #include "common/base/error.h"
 

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
 #include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
+#include "common/base/spawn.h"
 #include "common/base/str.h"
 
 /* Moves us to the nearest cgroup above FOLDER that takes processes: on cgroup v2 one whose controllers are enabled for
@@ -53,14 +55,31 @@ static void remove_cgroup(const char *folder) {
         remove_default_parent(folder);
 }
 
-void orphan_clean_up(const LaunchPlan *plan) {
+/* With the state folder gone, devices are nobody's: carrel gives them back. We have hardly any capabilities; the kernel's
+ * files for it belong to root, as we do. */
+static void run_last_act(const LaunchPlan *plan) {
+        const SpawnFd fds[] = { { SHIM_FD_LOG, STDERR_FILENO } };
+        const SpawnSpec spec = { .argv = plan->last_act, .fds = fds, .n_fds = ELEMENTS_OF(fds) };
+        cleanup_error Error error = { 0 };
+        int status = 0;
+        pid_t pid;
+
+        if (spawn(&spec, &pid, NULL, &error) < 0) {
+                log_warning("%s", error.message);
+                return;
+        }
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+        if (status != 0)
+                log_warning("%s: exit status %d", plan->last_act[0], wait_status_to_exit(status));
+}
+
+static void remove_state(const LaunchPlan *plan) {
         cleanup_free char *parent = xstrdup(plan->state_dir);
         char *name = strrchr(parent, '/');
         cleanup_error Error error = { 0 };
         cleanup_close int dir = -1;
 
-        STRV_FOR_EACH (folder, plan->cgroups)
-                remove_cgroup(*folder);
         if (!name || name == parent)
                 return;
         *name++ = '\0';
@@ -69,4 +88,12 @@ void orphan_clean_up(const LaunchPlan *plan) {
                 return;
         if (path_remove_tree(dir, name, &error) < 0)
                 log_warning("removing %s: %s", plan->state_dir, error.message);
+}
+
+void orphan_clean_up(const LaunchPlan *plan) {
+        STRV_FOR_EACH (folder, plan->cgroups)
+                remove_cgroup(*folder);
+        remove_state(plan);
+        if (plan->last_act && plan->last_act[0])
+                run_last_act(plan);
 }

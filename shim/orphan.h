@@ -6,6 +6,6 @@
 
 #include "common/protocol/launch.h"
 
-/* Leaves the container's cgroups (for their parents) and removes them, then the state folder. Failures are logged: what
- * stays is found by `carrel doctor --repair` through the journal. */
+/* Leaves the container's cgroups (for their parents) and removes them, then the state folder, then does the plan's last act
+ * (devices are given back). Failures are logged: what stays is found by `carrel doctor --repair`. */
 void orphan_clean_up(const LaunchPlan *plan);

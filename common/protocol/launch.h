@@ -96,7 +96,8 @@ typedef struct LaunchPlan {
         uint32_t *qemu_groups;       /* supplementary groups of QEMU (that of /dev/kvm) */
         size_t n_qemu_groups;
         char *driver;        /* driver bundle, absolute path; NULL: none */
-        char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm") */
+        char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm", "/dev/vfio/42") */
+        uint64_t memlock;    /* bytes QEMU may pin (RLIMIT_MEMLOCK); UINT64_MAX: no limit; 0: left as it is */
         LaunchShare *shares;
         size_t n_shares;
         LaunchDisk *disks;
@@ -105,6 +106,7 @@ typedef struct LaunchPlan {
         bool terminal;     /* SHIM_FD_CONSOLE is the container's terminal */
         bool remove_state; /* foreground run: the state folder and cgroups go with the shim if its boss dies */
         char **cgroups;    /* absolute cgroup folders made for the container (removed in that case) */
+        char **last_act; /* argv, run when nothing else is left to do in that case: gives devices back; NULL: none */
         uint32_t network_cards; /* each with a tap */
         bool network_joined;    /* the namespace is somebody else's */
         char *containerd_events; /* absolute path of the socket that takes containerd's events; NULL: no containerd */

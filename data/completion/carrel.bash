@@ -10,17 +10,18 @@ _carrel_options() {
         case $1 in
         '') echo "--root --config --log --log-format --debug --systemd-cgroup --rootless --criu --version -v" ;;
         cdi) echo "--output --vendor --class" ;;
-        config | gpu | trace) echo "--json" ;;
+        config | trace) echo "--json" ;;
         console) echo "--follow -f" ;;
         create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --env -e --no-pivot --no-new-keyring --preserve-fds" ;;
         delete) echo "--force -f" ;;
-        doctor) echo "--json --kernel" ;;
+        doctor) echo "--json --kernel --repair" ;;
         events) echo "--interval --stats" ;;
         exec)
                 echo "--process -p --detach -d --pid-file --tty -t --console-socket --pidfd-socket --user -u" \
                         "--additional-gids -g --cwd --env -e --cap -c --no-new-privs --cgroup --ignore-paused --apparmor" \
                         "--process-label --preserve-fds"
                 ;;
+        gpu) echo "--json --force -f" ;;
         kill) echo "--all -a" ;;
         list) echo "--format -f --quiet -q" ;;
         plan) echo "--bundle -b --facts --id" ;;

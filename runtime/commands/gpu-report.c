@@ -21,7 +21,8 @@ static bool is_part(const GpuFacts *facts, const PciDevice *d) {
 static bool is_listed(const GpuFacts *facts, const PciDevice *d) {
         if (pci_is_accelerator(d) || pci_is_bmc_display(d) || pci_is_nvswitch(d))
                 return true;
-        return (d->holder || d->quarantine || (streq(d->driver, "vfio-pci") && !pci_is_bridge(d))) &&
+        return (d->holder || d->left_by || d->quarantine ||
+                (streq(d->driver, "vfio-pci") && !pci_is_bridge(d))) &&
                !is_part(facts, d);
 }
 
@@ -51,7 +52,9 @@ static char *state_words(const PciDevice *d, const GpuFindings *findings) {
 
         if (d->holder)
                 return xasprintf("held by %s", d->holder);
-        return blocker ? xasprintf("blocked: %s", blocker->code) : xstrdup("free");
+        if (blocker)
+                return xasprintf("blocked: %s", blocker->code);
+        return d->left_by ? xasprintf("left by %s", d->left_by) : xstrdup("free");
 }
 
 /* ---- list ---- */

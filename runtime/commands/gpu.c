@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* carrel gpu: which devices of this host can be given to a container, and what stands in the way of the others. */
+/* carrel gpu: which devices of this host can be given to a container, what stands in the way of the others, and the way
+ * back for those that nobody has given back. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,18 +9,23 @@
 
 #include "common/base/cleanup.h"
 #include "runtime/commands/command.h"
+#include "runtime/commands/gpu-lease.h"
 #include "runtime/commands/gpu-report.h"
 #include "runtime/config.h"
 #include "runtime/host/facts.h"
 #include "runtime/host/gpu-facts.h"
-#include "runtime/host/host-root.h"
+
+#define RELEASED_MAX 256 /* functions in one go */
 
 typedef struct GpuOptions {
         bool json;
+        bool force;
 } GpuOptions;
 
 static const Option options[] = {
-        { OPTION_FIELD(GpuOptions, json, "json", 0, OPTION_FLAG), NULL, "Print JSON" },
+        { OPTION_FIELD(GpuOptions, json, "json", 0, OPTION_FLAG), NULL, "Print JSON (list, why)" },
+        { OPTION_FIELD(GpuOptions, force, "force", 'f', OPTION_FLAG), NULL,
+          "release: also from quarantine, trying everything once more" },
         {},
 };
 
@@ -79,39 +85,50 @@ static const struct {
         { "why", why },
 };
 
-static int run(const CommandCall *call, Error *err) {
+static int look(const CommandCall *call, size_t verb, Error *err) {
         const GpuOptions *o = call->options;
         cleanup(runtime_config_freep) RuntimeConfig *config = NULL;
         cleanup(gpu_facts_freep) GpuFacts *facts = NULL;
+        cleanup_gpu_host VfioHost host = GPU_HOST_NONE;
+        View view = { .json = o->json };
+        int r;
+
+        if (o->force)
+                return error_set(err, EINVAL, "gpu %s: --force is for \"release\"", verbs[verb].name);
+        if (runtime_config_load(call->globals->config, &config, err) < 0)
+                return -err->code;
+        r = gpu_host_open(&host, err);
+        if (r < 0)
+                return r;
+        facts = gpu_facts_collect(host.root);
+        gpu_mark_left(&host, gpu_holder_lives, NULL, facts);
+        view.facts = facts;
+        gpu_needs_from_config(config, host_address_bits(), &view.needs);
+        return verbs[verb].run(&view, call->args + 1, call->n_args - 1, err);
+}
+
+static int run(const CommandCall *call, Error *err) {
+        const GpuOptions *o = call->options;
         cleanup_free char *shown = NULL;
-        cleanup_close int root = -1;
 
-        for (size_t i = 0; i < ELEMENTS_OF(verbs); i++) {
-                View view = { .json = o->json };
-
-                if (!streq(call->args[0], verbs[i].name))
-                        continue;
-                if (runtime_config_load(call->globals->config, &config, err) < 0)
-                        return -err->code;
-                root = host_root_open("/", err);
-                if (root < 0)
-                        return root;
-                facts = gpu_facts_collect(root);
-                view.facts = facts;
-                gpu_needs_from_config(config, host_address_bits(), &view.needs);
-                return verbs[i].run(&view, call->args + 1, call->n_args - 1, err);
-        }
+        for (size_t i = 0; i < ELEMENTS_OF(verbs); i++)
+                if (streq(call->args[0], verbs[i].name))
+                        return look(call, i, err);
+        if (streq(call->args[0], "release") && o->json)
+                return error_set(err, EINVAL, "gpu release: --json is for \"list\" and \"why\"");
+        if (streq(call->args[0], "release"))
+                return gpu_release_command(call->args + 1, o->force, err);
         shown = str_printable(call->args[0], strlen(call->args[0]), 32);
-        return error_set(err, EINVAL, "gpu: expected \"list\" or \"why\", found \"%s\"", shown);
+        return error_set(err, EINVAL, "gpu: expected \"list\", \"why\" or \"release\", found \"%s\"", shown);
 }
 
 const Command command_gpu = {
         .name = "gpu",
-        .args = "list | why ADDRESS",
-        .summary = "Show the host's GPUs, and what stands in the way of giving one to a container",
+        .args = "list | why ADDRESS | release ADDRESS...",
+        .summary = "Show the host's GPUs and what stands in the way of giving one to a container; free one",
         .options = options,
         .options_size = sizeof(GpuOptions),
         .min_args = 1,
-        .max_args = 2,
+        .max_args = 1 + RELEASED_MAX,
         .run = run,
 };

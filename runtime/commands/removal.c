@@ -11,6 +11,7 @@
 #include "common/base/mem.h"
 #include "common/protocol/message.h"
 #include "runtime/commands/container.h"
+#include "runtime/commands/gpu-lease.h"
 #include "runtime/commands/pod.h"
 #include "runtime/host/cgroup.h"
 #include "runtime/host/client.h"
@@ -54,11 +55,8 @@ static int release_share(const Json *entry, Error *err) {
 
 /* Everything a journal may hold, and how it is undone. */
 static const JournalKind journal_kinds[] = {
-        { "cgroup", release_cgroup },
-        { "scope", release_scope },
-        { "share", release_share },
-        { "network", netns_release },
-        {},
+        { "cgroup", release_cgroup }, { GPU_JOURNAL, gpu_release_journal }, { "scope", release_scope },
+        { "share", release_share },   { "network", netns_release },         {},
 };
 
 int container_kill_shim(Container *container, Error *err) {

@@ -88,19 +88,26 @@ static char *fix_of(const PciUser *users, size_t n) {
         return strv_join(ways, "; ");
 }
 
-static void find_users(const PciDevice *device, const char *whose, GpuFindings *f) {
-        cleanup_strbuf StrBuf list = { 0 };
-        cleanup_free char *fix = fix_of(device->users, device->n_users);
+char *gpu_users_to_text(const PciDevice *device) {
+        StrBuf list = { 0 };
 
         if (device->n_users == 0)
-                return;
+                return NULL;
         for (size_t i = 0; i < device->n_users && i < NAMED_MAX; i++) {
                 strbuf_puts(&list, i > 0 ? ", " : "");
                 name_user(&list, &device->users[i]);
         }
         if (device->n_users > NAMED_MAX)
                 strbuf_printf(&list, " and %zu more", device->n_users - NAMED_MAX);
-        gpu_findings_add(f, GPU_BLOCKED, "in-use", fix, "%sit is in use: %s", whose, list.data);
+        return strbuf_take(&list);
+}
+
+static void find_users(const PciDevice *device, const char *whose, GpuFindings *f) {
+        cleanup_free char *list = gpu_users_to_text(device);
+        cleanup_free char *fix = fix_of(device->users, device->n_users);
+
+        if (list)
+                gpu_findings_add(f, GPU_BLOCKED, "in-use", fix, "%sit is in use: %s", whose, list);
 }
 
 /* A lease says more than that its QEMU has the device open. */
@@ -118,6 +125,19 @@ static void find_owner(const PciDevice *device, const char *whose, const GpuNeed
                                  "%scontainer %s has it", whose, device->holder);
         else if (!device->holder)
                 find_users(device, whose, f);
+}
+
+static void find_left(const PciDevice *device, const char *whose, GpuFindings *f) {
+        cleanup_free char *fix = NULL;
+
+        if (!device->left_by)
+                return;
+        fix = xasprintf("nothing: the next container that asks for a device has it given back first; at "
+                        "once: carrel gpu "
+                        "release %s",
+                        device->address);
+        gpu_findings_add(f, GPU_WARN, "left-behind", fix,
+                         "%scontainer %s had it and has gone without giving it back", whose, device->left_by);
 }
 
 static void find_driver(const PciDevice *device, GpuFindings *f) {
@@ -150,9 +170,10 @@ bool gpu_is_behind(const PciDevice *device, const PciDevice *other) {
 
 void gpu_diagnose_users(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
                         GpuFindings *f) {
-        if (!device->holder && !device->quarantine)
+        if (!device->holder && !device->left_by && !device->quarantine)
                 find_driver(device, f);
         find_owner(device, "", needs, f);
+        find_left(device, "", f);
         find_node(device, f);
         for (size_t i = 0; i < facts->n_devices; i++) {
                 const PciDevice *d = &facts->devices[i];
@@ -168,6 +189,8 @@ void gpu_diagnose_users(const GpuFacts *facts, const PciDevice *device, const Gp
                                 "%sit does not answer: its configuration space reads as all ones", whose);
                 if (!d->holder || !streq(d->holder, device->holder))
                         find_owner(d, whose, needs, f);
+                if (!streq(d->left_by, device->left_by))
+                        find_left(d, whose, f);
                 if (d->group != device->group)
                         find_node(d, f);
         }

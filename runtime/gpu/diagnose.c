@@ -46,7 +46,7 @@ static bool is_named(char *const *allowed, const PciDevice *d) {
  * the administrator set aside for VMs, and what the configuration names. */
 static bool is_allowed(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs) {
         bool allowed = pci_is_accelerator(device) || pci_is_nvswitch(device) ||
-                       streq(device->driver, "vfio-pci") || device->holder ||
+                       streq(device->driver, "vfio-pci") || device->holder || device->left_by ||
                        is_named(needs->allowed, device);
 
         for (size_t i = 0; i < facts->n_devices && !allowed; i++)

@@ -61,6 +61,9 @@ bool gpu_is_companion(const PciDevice *device, const PciDevice *other);
 /* It is passed with DEVICE: a companion, or among NEEDS' others. */
 bool gpu_goes_along(const GpuNeeds *needs, const PciDevice *device, const PciDevice *other);
 
+/* "process 812 (Xorg) has /dev/dri/card0 open, mount /data"; NULL: nobody uses it. Owned by the caller. */
+char *gpu_users_to_text(const PciDevice *device);
+
 void gpu_findings_add(GpuFindings *findings, GpuSeverity severity, const char *code, const char *fix,
                       const char *format, ...) __attribute__((format(printf, 5, 6)));
 

@@ -123,6 +123,10 @@ const GpuCode gpu_codes[] = {
           "Look at it, then `carrel gpu release --force ADDRESS`." },
         { "held", "State", GPU_BLOCKED, "A container has it, or what goes along with it.",
           "Wait for that container to end, or ask for another device." },
+        { "left-behind", "State", GPU_WARN,
+          "A container had it and has gone, and whoever was to give it back was killed, too.",
+          "Nothing: the next container that asks for a device has it given back first. At once: `carrel gpu "
+          "release ADDRESS`, `carrel doctor --repair`." },
         { "driver", "Driver", GPU_OK, "Which driver is bound; it gets the device back.", NULL },
         { "asleep", "State", GPU_OK, "The device sleeps (D3); it is woken up for a container.", NULL },
         { "in-use", "State", GPU_BLOCKED,

@@ -14,6 +14,7 @@ typedef struct GpuLease {
         char *root;            /* state folder's parent (--root) */
         char *driver;          /* bound before; NULL: none */
         char *driver_override; /* before; NULL: none */
+        char *power;           /* power/control before; NULL: not managed */
         char *quarantine;      /* why it may not be passed; NULL: it may */
         char *since;           /* RFC 3339 */
 } GpuLease;

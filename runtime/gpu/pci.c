@@ -177,7 +177,6 @@ const JsonField pci_device_fields[] = {
         { JSON_FIELD(PciDevice, subsystem_device, "subsystemDevice", JSON_KIND_UINT32) },
         { JSON_FIELD(PciDevice, class_code, "class", JSON_KIND_UINT32) },
         { JSON_FIELD(PciDevice, driver, "driver", JSON_KIND_STRING) },
-        { JSON_FIELD(PciDevice, driver_override, "driverOverride", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, modalias, "modalias", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, group, "group", JSON_KIND_INT32), .flags = JSON_REQUIRED | JSON_WRITE_ZERO },
         { JSON_FIELD(PciDevice, vfio_device, "vfioDevice", JSON_KIND_STRING) },
@@ -195,6 +194,7 @@ const JsonField pci_device_fields[] = {
         { JSON_FIELD(PciDevice, reset_methods, "resetMethods", JSON_KIND_STRV) },
         { JSON_ARRAY_FIELD(PciDevice, users, "users", pci_user_fields) },
         { JSON_FIELD(PciDevice, holder, "holder", JSON_KIND_STRING) },
+        { JSON_FIELD(PciDevice, left_by, "leftBy", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, quarantine, "quarantine", JSON_KIND_STRING) },
         {},
 };
@@ -237,6 +237,7 @@ const JsonField gpu_lease_fields[] = {
         { JSON_FIELD(GpuLease, root, "root", JSON_KIND_STRING) },
         { JSON_FIELD(GpuLease, driver, "driver", JSON_KIND_STRING) },
         { JSON_FIELD(GpuLease, driver_override, "driverOverride", JSON_KIND_STRING) },
+        { JSON_FIELD(GpuLease, power, "power", JSON_KIND_STRING) },
         { JSON_FIELD(GpuLease, quarantine, "quarantine", JSON_KIND_STRING) },
         { JSON_FIELD(GpuLease, since, "since", JSON_KIND_STRING) },
         {},

@@ -65,13 +65,12 @@ typedef struct PciDevice {
         char *address; /* canonical */
         PciAddress at; /* the same, taken apart */
         uint32_t vendor, device, subsystem_vendor, subsystem_device;
-        uint32_t class_code;   /* 24 bits */
-        char *driver;          /* bound; NULL: none */
-        char *driver_override; /* NULL: none */
-        char *modalias;        /* what modules are found by */
-        int32_t group;         /* IOMMU group; -1: none */
-        char *vfio_device;     /* "vfio3": its node is /dev/vfio/devices/vfio3; NULL: none */
-        int32_t numa_node;     /* -1: none */
+        uint32_t class_code; /* 24 bits */
+        char *driver;        /* bound; NULL: none */
+        char *modalias;      /* what modules are found by */
+        int32_t group;       /* IOMMU group; -1: none */
+        char *vfio_device;   /* "vfio3": its node is /dev/vfio/devices/vfio3; NULL: none */
+        int32_t numa_node;   /* -1: none */
         PciBar *bars;
         size_t n_bars;
         bool boot_vga;        /* the firmware's display */
@@ -87,6 +86,7 @@ typedef struct PciDevice {
         PciUser *users;
         size_t n_users;
         char *holder;     /* id of the container of ours that has it; NULL: none */
+        char *left_by;    /* id of one that had it and has gone, without having given it back; NULL: none */
         char *quarantine; /* why it may not be passed until released; NULL: it may */
 } PciDevice;
 

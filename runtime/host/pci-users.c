@@ -29,24 +29,31 @@
 #define USERS_MAX 64U /* of a device that are kept */
 #define LINK_MAX  256U
 #define TEXT_MAX  (1U << 20)
+#define DELETED   " (deleted)" /* what the kernel adds to the path of a node that is gone */
 
 typedef struct Node {
         char *path;        /* "/dev/dri/card0", or "8:1" of a block device */
         PciDevice *device; /* borrowed */
 } Node;
 
-typedef struct Nodes {
+struct PciNodes {
         Node *items;
         size_t count;
-} Nodes;
+        PciDevice *devices; /* borrowed */
+        size_t n_devices;
+};
 
-static void nodes_done(Nodes *nodes) {
+PciNodes *pci_nodes_free(PciNodes *nodes) {
+        if (!nodes)
+                return NULL;
         for (size_t i = 0; i < nodes->count; i++)
                 free(nodes->items[i].path);
         free(nodes->items);
+        free(nodes);
+        return NULL;
 }
 
-static void nodes_take(Nodes *nodes, char *path, PciDevice *device) {
+static void nodes_take(PciNodes *nodes, char *path, PciDevice *device) {
         if (nodes->count >= NODES_MAX) {
                 free(path);
                 return;
@@ -55,7 +62,7 @@ static void nodes_take(Nodes *nodes, char *path, PciDevice *device) {
         nodes->items[nodes->count++] = (Node){ path, device };
 }
 
-static PciDevice *nodes_find(const Nodes *nodes, const char *path) {
+static PciDevice *nodes_find(const PciNodes *nodes, const char *path) {
         for (size_t i = 0; i < nodes->count; i++)
                 if (streq(nodes->items[i].path, path))
                         return nodes->items[i].device;
@@ -81,7 +88,7 @@ static void add_user(PciDevice *device, int32_t pid, const char *name, const cha
 /* ---- nodes of a device ---- */
 
 typedef struct Walk {
-        Nodes *nodes;
+        PciNodes *nodes;
         PciDevice *device;
 } Walk;
 
@@ -177,7 +184,7 @@ static void add_nvidia(int root, const Walk *walk) {
                 nodes_take(walk->nodes, xasprintf("/dev/nvidia%u", minor), walk->device);
 }
 
-static void collect_nodes(int root, PciDevice *device, Nodes *nodes) {
+static void collect_nodes(int root, PciDevice *device, PciNodes *nodes) {
         cleanup_free char *folder = xasprintf(PCI_DEVICES "/%s", device->address);
         const Walk walk = { nodes, device };
         cleanup_close int dir = host_root_open_file(root, folder, O_PATH | O_DIRECTORY);
@@ -220,7 +227,7 @@ static void found_open(int proc, const char *pid, PciDevice *device, const char 
         add_user(device, (int32_t)strtol(pid, NULL, 10), name, path, container);
 }
 
-static void look_at_process(int proc, const char *pid, const Nodes *nodes) {
+static void look_at_process(int proc, const char *pid, const PciNodes *nodes) {
         cleanup_free char *path = xasprintf("%s/fd", pid);
         int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
@@ -240,6 +247,8 @@ static void look_at_process(int proc, const char *pid, const Nodes *nodes) {
                 if (n <= 5 || memcmp(target, "/dev/", 5) != 0)
                         continue;
                 target[n] = '\0';
+                if (str_ends_with(target, DELETED))
+                        target[n - (ssize_t)strlen(DELETED)] = '\0';
                 device = nodes_find(nodes, target);
                 if (device)
                         found_open(proc, pid, device, target);
@@ -247,7 +256,7 @@ static void look_at_process(int proc, const char *pid, const Nodes *nodes) {
         closedir(folder);
 }
 
-static void look_at_processes(int root, const Nodes *nodes) {
+static void look_at_processes(int root, const PciNodes *nodes) {
         int fd = host_root_open_file(root, "/proc", O_RDONLY | O_DIRECTORY);
         DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
         const struct dirent *entry;
@@ -266,7 +275,7 @@ static void look_at_processes(int root, const Nodes *nodes) {
 /* ---- file systems ---- */
 
 /* By the numbers of the device, or, for file systems with numbers of their own (btrfs), by its path behind " - TYPE ". */
-static PciDevice *device_of_mount(const Nodes *nodes, const char *line, char where[512]) {
+static PciDevice *device_of_mount(const PciNodes *nodes, const char *line, char where[512]) {
         const char *behind = strstr(line, " - ");
         char device[512];
         PciDevice *found;
@@ -279,7 +288,7 @@ static PciDevice *device_of_mount(const Nodes *nodes, const char *line, char whe
         return found;
 }
 
-static void look_at_mounts(int root, const Nodes *nodes) {
+static void look_at_mounts(int root, const PciNodes *nodes) {
         cleanup_free char *mounts = host_root_read(root, "/proc/self/mountinfo", TEXT_MAX * 16, NULL);
         cleanup_free char *swaps = host_root_read(root, "/proc/swaps", TEXT_MAX, NULL);
         char *rest = mounts, *line;
@@ -308,17 +317,29 @@ static int by_pid(const void *a, const void *b) {
         return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-void pci_find_users(int root, PciDevice *devices, size_t count) {
-        cleanup(nodes_done) Nodes nodes = { 0 };
+PciNodes *pci_nodes_collect(int root, PciDevice *devices, size_t count) {
+        PciNodes *nodes = xnew(PciNodes, 1);
 
+        nodes->devices = devices;
+        nodes->n_devices = count;
         for (size_t i = 0; i < count; i++)
                 if (devices[i].driver && !pci_is_bridge(&devices[i]))
-                        collect_nodes(root, &devices[i], &nodes);
-        if (nodes.count == 0)
+                        collect_nodes(root, &devices[i], nodes);
+        return nodes;
+}
+
+void pci_nodes_find_users(int root, const PciNodes *nodes) {
+        if (nodes->count == 0)
                 return;
-        look_at_processes(root, &nodes);
-        look_at_mounts(root, &nodes);
-        for (size_t i = 0; i < count; i++)
-                if (devices[i].n_users > 1)
-                        qsort(devices[i].users, devices[i].n_users, sizeof(*devices[i].users), by_pid);
+        look_at_processes(root, nodes);
+        look_at_mounts(root, nodes);
+        for (size_t i = 0; i < nodes->n_devices; i++)
+                if (nodes->devices[i].n_users > 1)
+                        qsort(nodes->devices[i].users, nodes->devices[i].n_users, sizeof(PciUser), by_pid);
+}
+
+void pci_find_users(int root, PciDevice *devices, size_t count) {
+        cleanup(pci_nodes_freep) PciNodes *nodes = pci_nodes_collect(root, devices, count);
+
+        pci_nodes_find_users(root, nodes);
 }

@@ -158,7 +158,8 @@ static void read_header(int dir, PciDevice *d) {
         fd = openat(dir, "config", O_RDONLY | O_CLOEXEC);
         if (fd < 0 || pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header))
                 return;
-        d->dead = header[0] == 0xff && header[1] == 0xff;
+        /* of a virtual function the identity alone reads as all ones */
+        d->dead = header[0] == 0xff && header[1] == 0xff && header[HEADER_TYPE] == 0xff;
         d->multifunction = !d->dead && (header[HEADER_TYPE] & 0x80) != 0;
         if (!d->dead && !d->physical)
                 find_lost_bars(header, d);
@@ -253,10 +254,7 @@ static char *read_vfio_device(int dir) {
 }
 
 static void read_details(int dir, PciDevice *d) {
-        cleanup_free char *override = read_line(dir, "driver_override");
-
-        if (override && !streq(override, "(null)"))
-                d->driver_override = TAKE_PTR(override);
+        /* not driver_override: it waits behind a driver that does not let go of the device */
         d->vfio_device = d->driver ? read_vfio_device(dir) : NULL;
         d->numa_node = (int32_t)read_number(dir, "numa_node", -1);
         d->boot_vga = read_number(dir, "boot_vga", 0) == 1;
@@ -290,6 +288,14 @@ static bool read_device(int devices, const char *name, PciDevice *ret) {
                 read_details(dir, &d);
         *ret = d;
         return true;
+}
+
+int pci_read(int root, const char *address, PciDevice *ret, Error *err) {
+        cleanup_close int devices = host_root_open_file(root, PCI_DEVICES, O_RDONLY | O_DIRECTORY);
+
+        if (devices >= 0 && read_device(devices, address, ret))
+                return 0;
+        return error_set(err, ENODEV, "the host has no such device");
 }
 
 static int by_address(const void *a, const void *b) {

@@ -149,6 +149,33 @@ int store_create(const char *root, const char *id, StoreEntry **ret, Error *err)
         return r;
 }
 
+int store_take_stale(const char *root, const char *id, StoreEntry **ret, Error *err) {
+        cleanup(store_entry_freep) StoreEntry *entry = entry_new(root, id);
+        cleanup_error Error none = { 0 };
+        cleanup_close int root_lock = -1;
+        int r;
+
+        /* not of a folder that is just being made */
+        r = lock_root(root, &root_lock, err);
+        if (r < 0)
+                return r;
+        if (open_folder(entry, &none) < 0 || try_lock(entry) != 0 || record_is_whole(entry->dir))
+                return STORE_OK;
+        *ret = TAKE_PTR(entry);
+        return STORE_STALE;
+}
+
+bool store_is_busy(const char *root, const char *id) {
+        cleanup(store_entry_freep) StoreEntry *entry = entry_new(root, id);
+        cleanup_error Error none = { 0 };
+        cleanup_close int root_lock = -1;
+
+        /* whoever makes a folder is not to find it locked by us */
+        if (open_folder(entry, &none) < 0 || lock_root(root, &root_lock, &none) < 0)
+                return false;
+        return try_lock(entry) == EAGAIN;
+}
+
 int store_open(const char *root, const char *id, StoreEntry **ret, Error *err) {
         cleanup(store_entry_freep) StoreEntry *entry = NULL;
         int r;

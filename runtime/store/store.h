@@ -30,6 +30,12 @@ typedef enum StoreResult {
 /* Makes the folder, mode 0711, and locks it. EEXIST "container with given ID already exists". */
 int store_create(const char *root, const char *id, StoreEntry **ret, Error *err);
 
+/* What an interrupted create left under that id: STORE_STALE, locked; STORE_OK: nothing of that kind, *ret is untouched. */
+int store_take_stale(const char *root, const char *id, StoreEntry **ret, Error *err);
+
+/* Whether a command works on that folder just now (it is locked). */
+bool store_is_busy(const char *root, const char *id);
+
 /* ENOENT "container does not exist". */
 int store_open(const char *root, const char *id, StoreEntry **ret, Error *err);
 

@@ -29,6 +29,7 @@
 #include "runtime/gpu/select.h"
 #include "runtime/gpu/window.h"
 #include "runtime/host/gpu-facts.h"
+#include "runtime/host/gpu-lease.h"
 
 #define HOSTS TEST_DATA "/gpu-hosts"
 
@@ -82,6 +83,13 @@ static void set_needs(Case *c) {
         };
 }
 
+/* Containers called "gone-..." do not. */
+static bool lives(const char *root, const char *id, void *user) {
+        (void)root;
+        (void)user;
+        return !str_after(id, "gone-");
+}
+
 static void open_case(const char *name, Case *c) {
         const Json *descriptions[2];
         const char *problem;
@@ -92,6 +100,7 @@ static void open_case(const char *name, Case *c) {
         descriptions[1] = c->description;
         fake_host_make(&host, descriptions, 2);
         c->facts = gpu_facts_collect(host.root);
+        gpu_mark_left(&(VfioHost){ host.root, 1000 }, lives, NULL, c->facts);
         fake_host_done(&host);
         problem = json_string(json_get(c->description, "vfio"));
         if (problem) {
