@@ -240,7 +240,7 @@ static void find_reset(const GpuFacts *facts, const PciDevice *device, const Gpu
         const PciDevice *stays = NULL;
         bool alone = true;
 
-        if (!device->reset_methods)
+        if (!device->reset_methods && !device->no_reset)
                 return; /* unknown */
         for (size_t i = 0; i < facts->n_devices; i++) {
                 const PciDevice *d = &facts->devices[i];

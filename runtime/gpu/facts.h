@@ -37,7 +37,7 @@ typedef struct GpuFacts {
 
 extern const JsonField gpu_facts_fields[];
 
-/* After reading them from JSON: addresses are taken apart, devices sorted. EINVAL names what is no address. */
+/* After reading them from JSON: addresses are taken apart, devices sorted. EINVAL names what is no address, or there twice. */
 int gpu_facts_complete(GpuFacts *facts, Error *err);
 
 /* NULL: no such function. */

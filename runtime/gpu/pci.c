@@ -153,8 +153,8 @@ uint64_t pci_largest_bar(const PciDevice *d) {
 
 const JsonField pci_user_fields[] = {
         { JSON_FIELD(PciUser, pid, "pid", JSON_KIND_INT32) },
-        { JSON_FIELD(PciUser, name, "name", JSON_KIND_STRING) },
-        { JSON_FIELD(PciUser, what, "what", JSON_KIND_STRING) },
+        { JSON_FIELD(PciUser, name, "name", JSON_KIND_STRING), .flags = JSON_REQUIRED },
+        { JSON_FIELD(PciUser, what, "what", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(PciUser, container, "container", JSON_KIND_STRING) },
         {},
 };
@@ -192,6 +192,7 @@ const JsonField pci_device_fields[] = {
         { JSON_FIELD(PciDevice, parent, "parent", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, power_state, "powerState", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, reset_methods, "resetMethods", JSON_KIND_STRV) },
+        { JSON_FIELD(PciDevice, no_reset, "noReset", JSON_KIND_BOOL) },
         { JSON_ARRAY_FIELD(PciDevice, users, "users", pci_user_fields) },
         { JSON_FIELD(PciDevice, holder, "holder", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, left_by, "leftBy", JSON_KIND_STRING) },
@@ -256,6 +257,10 @@ int gpu_facts_complete(GpuFacts *facts, Error *err) {
         }
         if (facts->n_devices > 1)
                 qsort(facts->devices, facts->n_devices, sizeof(*facts->devices), by_address);
+        for (size_t i = 1; i < facts->n_devices; i++)
+                if (by_address(&facts->devices[i - 1], &facts->devices[i]) == 0)
+                        return error_set(err, EINVAL, "devices: %s is there twice",
+                                         facts->devices[i].address);
         return 0;
 }
 

@@ -82,7 +82,8 @@ typedef struct PciDevice {
         uint32_t virtuals;    /* virtual functions that are on */
         char *parent;         /* address of the bridge above; NULL: root bus */
         char *power_state;    /* "D0", "D3cold"; NULL: unknown */
-        char **reset_methods; /* of the kernel; empty list: none; NULL: unknown (before Linux 5.15) */
+        char **reset_methods; /* of the kernel; NULL: none, or not known which (before Linux 5.15) */
+        bool no_reset;        /* the kernel knows none */
         PciUser *users;
         size_t n_users;
         char *holder;     /* id of the container of ours that has it; NULL: none */

@@ -234,8 +234,9 @@ static void read_reset_methods(int dir, PciDevice *d) {
             faccessat(dir, "reset", F_OK, 0) == 0)
                 return;
         d->reset_methods = strv_split(text ? text : "", " \n");
-        if (!d->reset_methods)
-                d->reset_methods = xnew(char *, 1); /* none: that is known */
+        d->no_reset = strv_length(d->reset_methods) == 0;
+        if (d->no_reset)
+                d->reset_methods = strv_free(d->reset_methods);
 }
 
 /* Since Linux 6.6, of a device bound to vfio-pci: BDF/vfio-dev/vfio3 (Documentation/ABI/testing/sysfs-driver-vfio). */

@@ -254,6 +254,7 @@ static void check_all_functions(const Case *c) {
 /* What is gathered can be written down and read back: `carrel plan --facts`. */
 static void check_round_trip(const Case *c) {
         cleanup_free char *text = json_to_text(gpu_facts_fields, c->facts, false), *again = NULL;
+        cleanup_free char *said = gpu_list_to_json(c->facts, &c->needs), *said_again = NULL;
         cleanup(gpu_facts_freep) GpuFacts *read = xnew(GpuFacts, 1);
         cleanup_error Error e = { 0 };
 
@@ -261,6 +262,8 @@ static void check_round_trip(const Case *c) {
         must(gpu_facts_complete(read, &e), &e);
         again = json_to_text(gpu_facts_fields, read, false);
         assert_string_equal(text, again);
+        said_again = gpu_list_to_json(read, &c->needs);
+        assert_string_equal(said, said_again);
 }
 
 static bool check_case(const char *name) {
