@@ -55,7 +55,9 @@ static int find_device(const View *view, const char *name, const PciDevice **ret
                 return error_set(err, EINVAL, "gpu: expected a PCI address (0000:65:00.0), found \"%s\"",
                                  shown);
         *ret = gpu_facts_find(view->facts, &address);
-        return *ret ? 0 : error_set(err, ENODEV, "gpu %s: the host has no such device", shown);
+        return *ret ? 0
+                    : error_set(err, ENODEV, "gpu %s: the host has no such device (lspci -D shows all)",
+                                shown);
 }
 
 static int why(const View *view, char **args, size_t n_args, Error *err) {

@@ -104,7 +104,7 @@ static void check_words(const Question *q, const GpuNeeds *needs) {
         cleanup_json Json *read = NULL;
         cleanup_error Error e = { 0 };
 
-        if (json_parse(json, strlen(json), NULL, &read, &e) < 0)
+        if (!*list || json_parse(json, strlen(json), NULL, &read, &e) < 0)
                 abort();
         for (size_t i = 0; i < q->facts.n_devices; i++) {
                 cleanup_gpu_findings GpuFindings findings = { 0 };
@@ -116,6 +116,8 @@ static void check_words(const Question *q, const GpuNeeds *needs) {
                         if (!gpu_code_find(findings.items[j].code) || !*findings.items[j].text)
                                 abort();
                 why = gpu_why_to_text(&q->facts.devices[i], &findings);
+                if (!str_after(why, q->facts.devices[i].address))
+                        abort();
         }
 }
 

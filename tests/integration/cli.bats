@@ -263,3 +263,34 @@ fake_gpu() {
         umount /sys
         assert_clean
 }
+
+@test "gpu: what the host has, as text and as JSON; what is asked in other ways is refused" {
+        run_carrel gpu list
+        assert_equal "$status" 0
+        assert_equal "$stderr" ''
+        local text=$output
+        run_carrel gpu --json list
+        assert_equal "$status" 0
+        if [[ $(jq length <<<"$output") == 0 ]]; then
+                assert_equal "$text" 'This host has no GPU, and no device that is set aside for virtual machines.'
+        else
+                assert_equal "$(tail -n +2 <<<"$text" | cut -d ' ' -f 1)" "$(jq -r '.[].device.address' <<<"$output")"
+                jq -e 'all(.[]; .findings | all(.code and (.status | IN("ok", "warn", "blocked")) and .detail))' <<<"$output" >/dev/null || fail "$output"
+        fi
+        refused 'gpu: expected "list" or "why", found "lost"' gpu lost
+        refused 'gpu list: takes no arguments' gpu list 0000:00:00.0
+        refused 'gpu why: expected one PCI address (carrel gpu list shows them)' gpu why
+        refused 'gpu: expected a PCI address (0000:65:00.0), found "the fast one"' gpu why 'the fast one'
+        refused 'gpu 0000:ff:1f.7: the host has no such device (lspci -D shows all)' gpu why 0000:ff:1f.7
+}
+
+@test "gpu why: any function of the host is explained, with the status that says whether it can be passed" {
+        local devices=(/sys/bus/pci/devices/*) address
+        [[ -e ${devices[0]} ]] || skip 'this host has no PCI'
+        for address in "${devices[@]##*/}"; do
+                run_carrel gpu --json why "$address"
+                assert_equal "$stderr" ''
+                assert_equal "$(jq -r .device.address <<<"$output")" "$address"
+                assert_equal "$(jq 'if any(.findings[]; .status == "blocked") then 1 else 0 end' <<<"$output")" "$status"
+        done
+}

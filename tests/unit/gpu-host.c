@@ -14,6 +14,7 @@
 #include "common/base/path.h"
 #include "runtime/gpu/pci.h"
 #include "runtime/host/host-root.h"
+#include "golden.h"
 #include "unit.h"
 
 #define CONFIG_SIZE 64 /* bytes of configuration space that anybody may read */
@@ -24,11 +25,6 @@
 #define RESOURCE_PREFETCH 0x00002008U
 #define RESOURCE_WIDE     0x00100004U
 #define RESOURCE_UNSET    0x20000000U
-
-static void must(int r, Error *err) {
-        if (r < 0)
-                fail_msg("%s", err->message);
-}
 
 /* ---- files ---- */
 

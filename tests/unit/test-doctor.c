@@ -14,7 +14,6 @@
 
 #include "unit.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
+#include "golden.h"
 #include "gpu-host.h"
 #include "runtime/gpu/diagnose.h"
 #include "runtime/host/doctor.h"
@@ -46,22 +46,6 @@ typedef struct Host {
         RuntimeConfig *config;
         AcceleratorReport kvm;
 } Host;
-
-static void must(int r, Error *err) {
-        if (r < 0)
-                fail_msg("%s", err->message);
-}
-
-static Json *read_description(const char *name) {
-        cleanup_free char *path = xasprintf(HOSTS "/%s.json", name), *text = NULL;
-        cleanup_error Error e = { 0 };
-        size_t length;
-        Json *v = NULL;
-
-        must(file_read(AT_FDCWD, path, 1U << 20, &text, &length, &e), &e);
-        must(json_parse(text, length, NULL, &v, &e), &e);
-        return v;
-}
 
 /* ---- building the host ---- */
 
@@ -144,7 +128,7 @@ static void add_devices(const Host *h, const Json *description) {
 }
 
 static void build_host(const char *name, Host *h) {
-        cleanup_json Json *base = read_description("base"), *description = read_description(name);
+        cleanup_json Json *base = golden_read(HOSTS, "base"), *description = golden_read(HOSTS, name);
         cleanup_json Json *config = NULL;
         cleanup_error Error e = { 0 };
         char folder[] = "/tmp/test-doctor-XXXXXX";
@@ -208,22 +192,6 @@ static void need_unpackers(void) {
 
 /* ---- the cases ---- */
 
-static bool same_as_recorded(const char *name, const char *suffix, const char *text) {
-        cleanup_free char *path = xasprintf(HOSTS "/%s.%s", name, suffix), *expected = NULL;
-        cleanup_error Error e = { 0 };
-
-        if (getenv("UPDATE_GOLDEN"))
-                must(file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, &e), &e);
-        if (file_read(AT_FDCWD, path, 1U << 20, &expected, NULL, &e) < 0) {
-                print_error("%s\n", e.message);
-                return false;
-        }
-        if (streq(expected, text))
-                return true;
-        print_error("---- %s: expected\n%s---- found\n%s", path, expected, text);
-        return false;
-}
-
 /* Codes are what scripts hold on to: these, in this order, whatever the host. */
 static bool has_all_codes(const DoctorReport *report) {
         static const char *const codes[] = { "cpu",       "kvm",           "qemu",        "qemu-user",
@@ -259,28 +227,16 @@ static bool check_case(const char *name) {
         all = xasprintf("%sstatus %d\n", text, doctor_is_well(&report) ? 0 : 1);
         if (!has_all_codes(&report))
                 print_error("%s: a check is missing, or there is one too many\n", name);
-        return same_as_recorded(name, "txt", all) && has_all_codes(&report);
+        return golden_same(HOSTS, name, all) && has_all_codes(&report);
 }
 
 static void test_hosts(void **state) {
-        DIR *d = opendir(HOSTS);
-        const struct dirent *entry;
-        size_t n = 0, bad = 0;
+        size_t cases, bad;
 
         (void)state;
         need_unpackers();
-        assert_non_null(d);
-        while ((entry = readdir(d))) {
-                cleanup_free char *name = xstrdup(entry->d_name);
-
-                if (!str_ends_with(name, ".json") || streq(name, "base.json"))
-                        continue;
-                name[strlen(name) - strlen(".json")] = '\0';
-                n++;
-                bad += !check_case(name);
-        }
-        closedir(d);
-        assert_true(n >= 8);
+        golden_each(HOSTS, check_case, &cases, &bad);
+        assert_true(cases >= 8);
         assert_int_equal(bad, 0);
 }
 
@@ -322,7 +278,7 @@ static void check_kernel(const char *name, bool well) {
 
         must(doctor_run_kernel(dir, name, &report, &e), &e);
         text = doctor_to_text(&report);
-        assert_true(same_as_recorded(case_name, "txt", text));
+        assert_true(golden_same(HOSTS, case_name, text));
         assert_int_equal(doctor_is_well(&report), well);
 }
 

@@ -14,16 +14,14 @@
 #include "unit.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/fd.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
+#include "golden.h"
 #include "gpu-host.h"
 #include "runtime/commands/gpu-report.h"
 #include "runtime/gpu/select.h"
@@ -40,23 +38,6 @@ typedef struct Case {
         char **allowed;
         StrBuf out;
 } Case;
-
-static void must(int r, Error *err) {
-        if (r < 0)
-                fail_msg("%s", err->message);
-}
-
-static Json *read_description(const char *name) {
-        cleanup_free char *path = xasprintf(HOSTS "/%s.json", name), *text = NULL;
-        cleanup_error Error e = { 0 };
-        size_t length;
-        Json *v = NULL;
-
-        must(file_read(AT_FDCWD, path, 1U << 20, &text, &length, &e), &e);
-        if (json_parse(text, length, NULL, &v, &e) < 0)
-                fail_msg("%s: %s", path, e.message);
-        return v;
-}
 
 /* ---- a case ---- */
 
@@ -95,7 +76,7 @@ static void open_case(const char *name, Case *c) {
         const char *problem;
         FakeHost host;
 
-        *c = (Case){ .base = read_description("base"), .description = read_description(name) };
+        *c = (Case){ .base = golden_read(HOSTS, "base"), .description = golden_read(HOSTS, name) };
         descriptions[0] = c->base;
         descriptions[1] = c->description;
         fake_host_make(&host, descriptions, 2);
@@ -204,22 +185,6 @@ static void show_asked(Case *c) {
         }
 }
 
-static bool same_as_recorded(const char *name, const char *text) {
-        cleanup_free char *path = xasprintf(HOSTS "/%s.txt", name), *expected = NULL;
-        cleanup_error Error e = { 0 };
-
-        if (getenv("UPDATE_GOLDEN"))
-                must(file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, &e), &e);
-        if (file_read(AT_FDCWD, path, 1U << 20, &expected, NULL, &e) < 0) {
-                print_error("%s\n", e.message);
-                return false;
-        }
-        if (streq(expected, text))
-                return true;
-        print_error("---- %s: expected\n%s---- found\n%s", path, expected, text);
-        return false;
-}
-
 /* ---- codes ---- */
 
 #define CODES_MAX 64
@@ -281,33 +246,14 @@ static bool check_case(const char *name) {
         check_round_trip(&c);
         text = strbuf_take(&c.out);
         close_case(&c);
-        return same_as_recorded(name, text);
-}
-
-/* Calls DO for every case; how many there are, and of how many it said false. */
-static void for_each_case(bool (*do_)(const char *name), size_t *ret_cases, size_t *ret_bad) {
-        DIR *d = opendir(HOSTS);
-        const struct dirent *entry;
-
-        assert_non_null(d);
-        *ret_cases = *ret_bad = 0;
-        while ((entry = readdir(d))) {
-                cleanup_free char *name = xstrdup(entry->d_name);
-
-                if (!str_ends_with(name, ".json") || streq(name, "base.json"))
-                        continue;
-                name[strlen(name) - strlen(".json")] = '\0';
-                ++*ret_cases;
-                *ret_bad += !do_(name);
-        }
-        closedir(d);
+        return golden_same(HOSTS, name, text);
 }
 
 static void test_hosts(void **state) {
         size_t cases, bad;
 
         (void)state;
-        for_each_case(check_case, &cases, &bad);
+        golden_each(HOSTS, check_case, &cases, &bad);
         assert_true(cases >= 28);
         assert_int_equal(bad, 0);
         for (size_t i = 0; gpu_codes[i].code; i++)
@@ -416,7 +362,7 @@ static uint64_t facts_usec(const FakeHost *host) {
 /* The best of some runs. A machine on which already the floor is near the limit has slow system calls (emulated, or
  * busy): there the ratio counts. */
 static void test_time(void **state) {
-        cleanup_json Json *base = read_description("base"), *big = describe_big_host();
+        cleanup_json Json *base = golden_read(HOSTS, "base"), *big = describe_big_host();
         const Json *descriptions[] = { base, big };
         uint64_t best = UINT64_MAX, least = UINT64_MAX;
         FakeHost host;
