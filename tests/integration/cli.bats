@@ -277,7 +277,7 @@ fake_gpu() {
                 assert_equal "$(tail -n +2 <<<"$text" | cut -d ' ' -f 1)" "$(jq -r '.[].device.address' <<<"$output")"
                 jq -e 'all(.[]; .findings | all(.code and (.status | IN("ok", "warn", "blocked")) and .detail))' <<<"$output" >/dev/null || fail "$output"
         fi
-        refused 'gpu: expected "list" or "why", found "lost"' gpu lost
+        refused 'gpu: expected "list", "why" or "release", found "lost"' gpu lost
         refused 'gpu list: takes no arguments' gpu list 0000:00:00.0
         refused 'gpu why: expected one PCI address (carrel gpu list shows them)' gpu why
         refused 'gpu: expected a PCI address (0000:65:00.0), found "the fast one"' gpu why 'the fast one'
