@@ -26,6 +26,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/protocol/message.h"
+#include "runtime/commands/gpu-lease.h"
 #include "runtime/commands/kernel-check.h"
 #include "runtime/commands/pod.h"
 #include "runtime/commands/warning.h"
@@ -40,13 +41,9 @@
 #include "runtime/store/process.h"
 
 #define LAUNCH_TIMEOUT_MS 60000
+#define CHOICES_MAX       8 /* how often devices are chosen when others are quicker */
 /* What the guest may take for its part on top of its boot: mounts and hooks of the container. */
 #define CREATE_TIMEOUT_MS 300000
-#define START_TIMEOUT_MS  120000
-/* How long a shim that has hung up may take to write down why. */
-#define END_TIMEOUT_MS  10000
-#define STOP_WAIT_STEPS 40
-#define STOP_WAIT_USEC  50000
 
 typedef struct Creation {
         const ContainerRequest *request;
@@ -61,6 +58,7 @@ typedef struct Creation {
         char *state_dir;
         int console_socket, pidfd_socket;
         Created made;
+        bool outrun; /* another container took a device that was free when we looked */
         bool hooked; /* hooks began: poststop is due when it fails now */
 } Creation;
 
@@ -151,6 +149,8 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->caller, &c->facts, err);
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)
+                r = gpu_reclaim_left(err);
+        if (r >= 0 && c->bundle.gpu.n_wishes > 0)
                 r = host_facts_gather_gpu(c->bundle.config, c->facts, err);
         if (r < 0)
                 return r;
@@ -170,6 +170,8 @@ static int prepare(Creation *c, Error *err) {
                 strv_printf(&c->plan->warnings, "--preserve-fds: descriptors cannot be passed into a virtual "
                                                 "machine; they are not there");
         c->plan->launch.cgroups = strv_copy(c->cgroups);
+        if (c->plan->gpu.n_slots > 0)
+                c->plan->launch.last_act = gpu_last_act(&c->plan->gpu);
         engine_find(request->globals->root, c->bundle.path, &c->plan->launch);
         return 0;
 }
@@ -218,6 +220,8 @@ static Record *make_record(const Creation *c) {
         record->terminal = spec->process->terminal;
         record->cgroups = strv_copy(c->cgroups);
         record->scope = c->scope ? xstrdup(c->scope->unit) : NULL;
+        for (size_t i = 0; i < c->plan->vm.n_devices; i++)
+                strv_append(&record->devices, c->plan->vm.devices[i].address);
         record->warnings = strv_copy(c->plan->warnings);
         record->pod = c->pod ? xstrdup(c->pod->id) : NULL;
         record->vcpus = c->pod ? c->pod->vcpus : c->plan->vm.vcpus;
@@ -494,94 +498,66 @@ static void undo(Creation *c) {
                 log_warning("%s", failed.message);
 }
 
-int container_create(const ContainerRequest *request, Created *ret, Error *err) {
-        cleanup(creation_done) Creation c = { .request = request,
-                                              .caller = caller_look(),
-                                              .console_socket = -1,
-                                              .pidfd_socket = -1,
-                                              .made = CREATED_NONE };
-        int r;
+/* From the journal on, everything can be undone; devices are the first of it that takes time. */
+static int take_gpus(Creation *c, Error *err) {
+        const Globals *globals = c->request->globals;
 
-        r = prepare(&c, err);
-        if (r < 0)
-                return r;
-        show_warnings(c.plan->warnings, request->show_warnings);
-        STRV_FOR_EACH (note, c.plan->notes)
-                log_debug("%s", *note);
-        r = make_state(&c, err);
-        if (r >= 0) {
-                keep_warnings(c.plan->warnings, c.made.container->entry->dir);
-                r = launch_shim(&c, err);
-        }
-        if (r >= 0)
-                r = bring_up(&c, err);
-        if (r >= 0)
-                r = complete(&c, err);
-        if (r < 0) {
-                undo(&c);
-                return r;
-        }
-        *ret = c.made;
-        c.made = (Created)CREATED_NONE;
-        return 0;
-}
-
-/* The shim ended instead of answering: what it wrote last says why. */
-static void explain_stop(Container *container, Error *err) {
-        cleanup_error Error ignored = { 0 };
-
-        for (int i = 0; i < STOP_WAIT_STEPS; i++) {
-                if (container_refresh(container, &ignored) >= 0 && container->shim.error)
-                        break;
-                if (container->status == OCI_STOPPED)
-                        break;
-                usleep(STOP_WAIT_USEC);
-        }
-        if (container->shim.error)
-                error_set(err, EIO, "%s", container->shim.error);
-        else
-                error_set(err, ESRCH, "the container stopped before it was started");
-}
-
-/* A start that failed ends the container. An engine that hears of the failure deletes it at once, and gives up (dockerd
- * 20.10, for ever) when it is not stopped by then. */
-static void wait_for_end(const Container *container) {
-        cleanup_error Error ignored = { 0 };
-        cleanup_close int pidfd = container_open_shim(container, &ignored);
-
-        if (pidfd >= 0)
-                process_wait(pidfd, END_TIMEOUT_MS);
-}
-
-int container_start(Container *container, Error *err) {
-        cleanup(oci_spec_freep) OciSpec *spec = NULL;
-        cleanup(client_freep) Client *client = NULL;
-        cleanup_error Error failed = { 0 };
-        Frame reply;
-        int r;
-
-        if (container->status == OCI_RUNNING && container->shim.error) /* in its last moments */
-                return error_set(err, EIO, "%s", container->shim.error);
-        r = oci_check_operation(container->status, OCI_START, container->entry->id, err);
-        if (r >= 0)
-                r = container_spec(container, &spec, err);
-        if (r >= 0)
-                r = client_connect(container->entry->dir, &client, err);
-        if (r < 0)
-                return r;
-        r = client_request(client, FRAME_START, NULL, NULL, START_TIMEOUT_MS, &reply, err);
-        if (r == -ECONNRESET)
-                explain_stop(container, err);
-        if (r < 0) {
-                wait_for_end(container);
-                return -err->code;
-        }
-        container->status = OCI_RUNNING;
-        if (!spec->hooks)
+        if (c->plan->gpu.n_slots == 0)
                 return 0;
-        r = container_run_hooks(container, "poststart", spec->hooks->poststart, spec->hooks->n_poststart, -1,
-                                err);
+        return gpu_take(&c->plan->gpu, globals->root, c->request->id, c->made.container->entry->dir, err);
+}
+
+static int make(Creation *c, Error *err) {
+        int r = prepare(c, err);
+
         if (r < 0)
-                container_kill_shim(container, &failed);
+                return r;
+        show_warnings(c->plan->warnings, c->request->show_warnings);
+        STRV_FOR_EACH (note, c->plan->notes)
+                log_debug("%s", *note);
+        r = make_state(c, err);
+        if (r >= 0)
+                r = take_gpus(c, err);
+        c->outrun = r == -EBUSY;
+        if (r >= 0) {
+                keep_warnings(c->plan->warnings, c->made.container->entry->dir);
+                r = launch_shim(c, err);
+        }
+        if (r >= 0)
+                r = bring_up(c, err);
+        if (r >= 0)
+                r = complete(c, err);
+        if (r < 0)
+                undo(c);
         return r;
+}
+
+/* Another create may have taken a device between our look at the host and our lease; then there may be another. */
+static bool may_choose_again(const Creation *c) {
+        for (size_t i = 0; c->outrun && i < c->bundle.gpu.n_wishes; i++)
+                if (c->bundle.gpu.wishes[i].kind == GPU_WISH_COUNT ||
+                    c->bundle.gpu.wishes[i].kind == GPU_WISH_MODEL)
+                        return true;
+        return false;
+}
+
+int container_create(const ContainerRequest *request, Created *ret, Error *err) {
+        for (unsigned tries = 1;; tries++) {
+                cleanup(creation_done) Creation c = { .request = request,
+                                                      .caller = caller_look(),
+                                                      .console_socket = -1,
+                                                      .pidfd_socket = -1,
+                                                      .made = CREATED_NONE };
+                int r = make(&c, err);
+
+                if (r < 0 && may_choose_again(&c) && tries < CHOICES_MAX) {
+                        error_clear(err);
+                        continue;
+                }
+                if (r < 0)
+                        return r;
+                *ret = c.made;
+                c.made = (Created)CREATED_NONE;
+                return 0;
+        }
 }

@@ -13,6 +13,8 @@
 #include "runtime/qemu/argv.h"
 #include "runtime/qemu/virtiofsd.h"
 
+#define PINNED_BESIDE_MIB 1024U
+
 static const char *const accelerator_names[_ACCELERATOR_MAX] = {
         [ACCELERATOR_KVM] = "kvm",
         [ACCELERATOR_TCG] = "tcg",
@@ -82,8 +84,11 @@ static void fill_devices(Planner *p) {
                         launch->n_qemu_groups = 1;
                 }
         }
-        if (gpu->n_slots > 0)
+        if (gpu->n_slots > 0) {
                 strv_append(&launch->qemu_devices, "/dev/vfio/vfio");
+                /* what the device can reach is pinned: RAM, and some for buffers of QEMU's own */
+                launch->memlock = (p->plan->vm.memory_mib + PINNED_BESIDE_MIB) << 20;
+        }
         for (size_t i = 0; i < gpu->n_slots; i++)
                 for (size_t j = 0; j < gpu->slots[i].n_functions; j++) {
                         cleanup_free char *group =

@@ -27,6 +27,7 @@ const JsonField record_fields[] = {
         { JSON_FIELD(Record, pod, "pod", JSON_KIND_STRING) },
         { JSON_FIELD(Record, cgroups, "cgroups", JSON_KIND_STRV) },
         { JSON_FIELD(Record, scope, "scope", JSON_KIND_STRING) },
+        { JSON_FIELD(Record, devices, "devices", JSON_KIND_STRV) },
         { JSON_FIELD(Record, warnings, "warnings", JSON_KIND_STRV) },
         { JSON_FIELD(Record, vcpus, "vcpus", JSON_KIND_UINT32) },
         { JSON_FIELD(Record, memory, "memory", JSON_KIND_UINT64) },

@@ -36,6 +36,7 @@ typedef struct Record {
         char *pod;            /* id of the container whose VM it shares; NULL: it has its own */
         char **cgroups;       /* absolute folders */
         char *scope;          /* systemd's unit for it; NULL: none */
+        char **devices;       /* PCI addresses of the functions it has */
         char **warnings;      /* of the plan */
         uint32_t vcpus;       /* of the machine */
         uint64_t memory;      /* its RAM, bytes */
