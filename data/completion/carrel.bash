@@ -3,7 +3,7 @@
 #
 # Completion of carrel(8) for bash. tests/integration/completion.bats holds the words against carrel --help.
 
-_carrel_commands="cdi checkpoint config console create delete doctor events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
+_carrel_commands="cdi checkpoint config console create delete doctor driver events exec features gpu kill list pause plan ps restore resume run spec start state trace update"
 
 # Options of a command; without one, those in front of it.
 _carrel_options() {
@@ -15,6 +15,7 @@ _carrel_options() {
         create) echo "--bundle -b --pid-file --console-socket --pidfd-socket --env -e --no-pivot --no-new-keyring --preserve-fds" ;;
         delete) echo "--force -f" ;;
         doctor) echo "--json --kernel --repair" ;;
+        driver) echo "--json --output -o --compress --nvidia-open --tree --kernel" ;;
         events) echo "--interval --stats" ;;
         exec)
                 echo "--process -p --detach -d --pid-file --tty -t --console-socket --pidfd-socket --user -u" \
@@ -48,6 +49,7 @@ _carrel_value() {
         :--log-format) echo "text json" ;;
         list:--format | list:-f | ps:--format | ps:-f) echo "table json" ;;
         *:--config | *:--log | *:--criu | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--kernel | *:--facts | cdi:--output) echo file ;;
+        driver:--output | driver:-o | driver:--nvidia-open | driver:--tree) echo file ;;
         exec:--process | exec:-p | update:--resources | update:-r) echo file ;;
         :--rootless) echo "true false auto" ;;
         *:--preserve-fds | plan:--id | create:--env | create:-e | run:--env | run:-e) echo none ;;
@@ -98,9 +100,12 @@ _carrel() {
                         case $command in
                         console | delete | events | exec | kill | pause | ps | resume | start | state | trace | update) words=$(_carrel_ids "$root") ;;
                         cdi) words=generate ;;
+                        driver) words="build list inspect verify" ;;
                         plan | run) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$current") && return ;;
                         *) ;;
                         esac
+                elif [ "$command" = driver ]; then
+                        compopt -o filenames && mapfile -t COMPREPLY < <(compgen -f -- "$current") && return
                 elif [ "$command" = kill ]; then
                         words="TERM KILL INT HUP QUIT USR1 USR2 STOP CONT"
                 fi
