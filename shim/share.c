@@ -167,7 +167,7 @@ static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
 int share_assemble(const LaunchPlan *plan, Error *err) {
         cleanup_free char *private = path_join(plan->state_dir, STATE_PRIVATE);
         cleanup_free char *tree = path_join(private, PRIVATE_SHARE);
-        cleanup_free char *mounts = plan->pod ? xasprintf("%s/" SHARE_MEMBER "mounts", tree, plan->id)
+        cleanup_free char *mounts = plan->pod ? xasprintf("%s/" SHARE_MEMBER "mounts", tree, plan->member)
                                               : path_join(tree, "mounts");
         int r;
 
@@ -236,7 +236,7 @@ int share_release(const LaunchPlan *plan, Error *err) {
 
 /* In a child, because who has entered another mount namespace does not find back to its own files. */
 static int place(const LaunchPlan *plan, int tree, int namespace, Error *err) {
-        cleanup_free char *folder = xasprintf("/" SHARE_MEMBER, plan->id);
+        cleanup_free char *folder = xasprintf("/" SHARE_MEMBER, plan->member);
 
         folder[strlen(folder) - 1] = '\0';
         if (setns(namespace, CLONE_NEWNS) < 0)
@@ -277,8 +277,8 @@ static int place_from_child(const LaunchPlan *plan, int tree, int namespace, Err
 }
 
 int share_join(const LaunchPlan *plan, int namespace, Error *err) {
-        cleanup_free char *folder =
-                xasprintf("%s/" STATE_PRIVATE "/" PRIVATE_SHARE "/" SHARE_MEMBER, plan->state_dir, plan->id);
+        cleanup_free char *folder = xasprintf("%s/" STATE_PRIVATE "/" PRIVATE_SHARE "/" SHARE_MEMBER,
+                                              plan->state_dir, plan->member);
         cleanup_close int tree = -1;
 
         if (share_assemble(plan, err) < 0)

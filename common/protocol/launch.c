@@ -25,6 +25,7 @@ const JsonField launch_plan_fields[] = {
         { JSON_FIELD(LaunchPlan, id, "id", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(LaunchPlan, state_dir, "stateDir", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(LaunchPlan, pod, "pod", JSON_KIND_STRING) },
+        { JSON_FIELD(LaunchPlan, member, "member", JSON_KIND_STRING) },
         { JSON_FIELD(LaunchPlan, rootless, "rootless", JSON_KIND_BOOL) },
         { JSON_FIELD(LaunchPlan, qemu, "qemu", JSON_KIND_STRV) },
         { JSON_FIELD(LaunchPlan, virtiofsd, "virtiofsd", JSON_KIND_STRV) },

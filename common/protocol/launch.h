@@ -87,11 +87,12 @@ typedef struct LaunchShare {
 
 typedef struct LaunchPlan {
         char *id;
-        char *state_dir;  /* absolute */
-        char *pod;        /* control socket of the shim whose VM this container joins; NULL: its own VM */
-        bool rootless;    /* in a user namespace, whose root is no root of the host */
-        char **qemu;      /* argv */
-        char **virtiofsd; /* argv; NULL: no virtiofs */
+        char *state_dir; /* absolute */
+        char *pod;       /* control socket of the shim whose VM this container joins; NULL: its own VM */
+        bool rootless;   /* in a user namespace, whose root is no root of the host */
+        char *member; /* name of its folder in that VM's share: never used twice, since guests remember names */
+        char **qemu;                 /* argv */
+        char **virtiofsd;            /* argv; NULL: no virtiofs */
         uint32_t qemu_uid, qemu_gid; /* identity of QEMU; 0: stays root (9p share) */
         uint32_t *qemu_groups;       /* supplementary groups of QEMU (that of /dev/kvm) */
         size_t n_qemu_groups;

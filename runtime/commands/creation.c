@@ -237,7 +237,7 @@ static int journal_share(const Creation *c, Error *err) {
 
         json_set(entry, "root", json_new_string(c->request->globals->root));
         json_set(entry, "pod", json_new_string(c->pod->id));
-        json_set(entry, "id", json_new_string(c->request->id));
+        json_set(entry, "member", json_new_string(c->plan->launch.member));
         return journal_add(c->made.container->entry->dir, "share", entry, err);
 }
 

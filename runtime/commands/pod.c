@@ -82,7 +82,7 @@ Pod *pod_free(Pod *pod) {
         return NULL;
 }
 
-int pod_leave(const Globals *globals, const char *pod, const char *id, Error *err) {
+int pod_leave(const Globals *globals, const char *pod, const char *member, Error *err) {
         cleanup(container_freep) Container *owner = NULL;
         cleanup_error Error gone = { 0 };
         cleanup_close int share = -1;
@@ -90,5 +90,5 @@ int pod_leave(const Globals *globals, const char *pod, const char *id, Error *er
         if (container_open(globals, pod, &owner, &gone) < 0 || !is_alive(owner))
                 return 0;
         share = pod_share_open((pid_t)owner->record->pid, &gone);
-        return share < 0 ? 0 : pod_share_remove(share, id, err);
+        return share < 0 ? 0 : pod_share_remove(share, member, err);
 }

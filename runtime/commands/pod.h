@@ -20,5 +20,5 @@ int pod_find(const Globals *globals, const OciSpec *spec, Pod **ret, Error *err)
 Pod *pod_free(Pod *pod);
 DEFINE_CLEANUP(Pod *, pod_free);
 
-/* Takes the files of container ID out of the sight of pod POD's guest; nothing if the pod is gone. */
-int pod_leave(const Globals *globals, const char *pod, const char *id, Error *err);
+/* Takes the files of MEMBER (LaunchPlan.member) out of the sight of pod POD's guest; nothing if the pod is gone. */
+int pod_leave(const Globals *globals, const char *pod, const char *member, Error *err);

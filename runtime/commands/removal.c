@@ -47,10 +47,10 @@ static int release_scope(const Json *entry, Error *err) {
 
 static int release_share(const Json *entry, Error *err) {
         const char *root = json_string(json_get(entry, "root")), *pod = json_string(json_get(entry, "pod"));
-        const char *id = json_string(json_get(entry, "id"));
+        const char *member = json_string(json_get(entry, "member"));
         Globals globals = { .root = root };
 
-        return root && pod && id ? pod_leave(&globals, pod, id, err) : 0;
+        return root && pod && member ? pod_leave(&globals, pod, member, err) : 0;
 }
 
 /* Everything a journal may hold, and how it is undone. */

@@ -63,15 +63,15 @@ int pod_share_open(pid_t shim, Error *err) {
                                    "files; set \"share\" to \"virtiofs\"");
 }
 
-static void remove_tree(const char *id) {
-        cleanup_free char *folder = xasprintf("/" SHARE_MEMBER, id);
+static void remove_tree(const char *member) {
+        cleanup_free char *folder = xasprintf("/" SHARE_MEMBER, member);
 
         folder[strlen(folder) - 1] = '\0';
         umount2(folder, MNT_DETACH);
         rmdir(folder);
 }
 
-int pod_share_remove(int namespace, const char *id, Error *err) {
+int pod_share_remove(int namespace, const char *member, Error *err) {
         pid_t child = fork();
         int status;
 
@@ -80,7 +80,7 @@ int pod_share_remove(int namespace, const char *id, Error *err) {
         if (child == 0) {
                 if (setns(namespace, CLONE_NEWNS) < 0)
                         _exit(1);
-                remove_tree(id);
+                remove_tree(member);
                 _exit(0);
         }
         while (waitpid(child, &status, 0) < 0)

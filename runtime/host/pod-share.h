@@ -10,5 +10,5 @@
 /* SHIM: pid of the shim with the VM. Returns a descriptor. ENOTSUP: it has no virtiofsd (its share is 9p). */
 int pod_share_open(pid_t shim, Error *err);
 
-/* Takes away what the container ID had there. No error if there is nothing. */
-int pod_share_remove(int namespace, const char *id, Error *err);
+/* Takes away what MEMBER (LaunchPlan.member) had there. No error if there is nothing. */
+int pod_share_remove(int namespace, const char *member, Error *err);

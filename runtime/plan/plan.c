@@ -145,7 +145,8 @@ static int plan_vm(Planner *p, Error *err) {
 int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig *config,
               const HostFacts *facts, const PlanRequest *request, Plan **ret, Error *err) {
         cleanup(plan_freep) Plan *plan = xnew(Plan, 1);
-        cleanup_free char *folder = request->pod ? xasprintf(SHARE_MEMBER, request->id) : xstrdup("");
+        char *member = request->pod ? xasprintf("%.200s.%" PRIx64, request->id, request->begin_usec) : NULL;
+        cleanup_free char *folder = member ? xasprintf(SHARE_MEMBER, member) : xstrdup("");
         cleanup_json Json *mounts = NULL;
         Planner p = {
                 .spec = spec,
@@ -156,7 +157,10 @@ int plan_make(const OciSpec *spec, const Json *config_tree, const RuntimeConfig 
                 .plan = plan,
                 .folder = folder,
         };
-        int r = planner_check(&p, err);
+        int r;
+
+        plan->launch.member = member;
+        r = planner_check(&p, err);
 
         if (r >= 0)
                 r = planner_mounts(&p, &mounts, err);

@@ -61,6 +61,18 @@ served() {
         end_pod
 }
 
+@test "a member that takes the id of one before it" {
+        local i
+        member network
+        script 'echo "$(cat /word) $(ls /bin | wc -l)"'
+        for i in 1 2 3; do
+                echo "$i" >rootfs/word
+                run_carrel run "$CT"
+                assert_equal "$output" "$i $(ls rootfs/bin | wc -l)"
+        done
+        end_pod
+}
+
 @test "a block device for a further container is refused" {
         member network
         edit '.linux.devices = [{path: "/dev/disk", type: "b", major: 7, minor: 0}]'
@@ -74,7 +86,7 @@ served() {
         member network uts ipc
         args sleep 1000
         carrel_detached create "$CT"
-        assert_equal "$(served)" "$CT"
+        [[ $(served) = "$CT."* ]] || fail "$(served)"
         carrel start "$CT"
         run carrel exec "$CT" sh -c 'echo in; cat; exit 4' <<<stdin
         assert_output $'in\nstdin'
