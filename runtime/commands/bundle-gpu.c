@@ -41,8 +41,6 @@ int bundle_find_gpus(Bundle *bundle, Error *err) {
         r = gpu_sources_apply(&from, bundle->tree, &bundle->spec, &bundle->gpu, err);
         if (r <= 0)
                 return r;
-        free(bundle->text);
-        bundle->text = json_tree_to_text(bundle->tree, false);
-        bundle->text_length = strlen(bundle->text);
+        bundle_text_from_tree(bundle);
         return 0;
 }

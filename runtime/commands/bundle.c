@@ -107,6 +107,12 @@ int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *e
         return 0;
 }
 
+void bundle_text_from_tree(Bundle *bundle) {
+        free(bundle->text);
+        bundle->text = json_tree_to_text(bundle->tree, false);
+        bundle->text_length = strlen(bundle->text);
+}
+
 int bundle_add_env(Bundle *bundle, char *const *env, Error *err) {
         Json *process = json_copy(json_get(bundle->tree, "process"));
         int r = exec_process_add_env(process, env, err);
@@ -114,7 +120,11 @@ int bundle_add_env(Bundle *bundle, char *const *env, Error *err) {
         json_set(bundle->tree, "process", process);
         STRV_FOR_EACH (variable, env)
                 strv_append(&bundle->spec->process->env, *variable);
-        return r < 0 ? error_prefix(err, "--env") : 0;
+        if (r < 0)
+                return error_prefix(err, "--env");
+        if (env)
+                bundle_text_from_tree(bundle); /* `exec` takes its environment from there */
+        return 0;
 }
 
 void bundle_done(Bundle *bundle) {

@@ -70,6 +70,8 @@ int bundle_load(const char *path, const char *config_file, Bundle *ret, Error *e
 int bundle_add_env(Bundle *bundle, char *const *env, Error *err);
 /* For bundle_load(): fills .gpu, and takes out of tree, spec and text what is wrong in a virtual machine (leftovers.h). */
 int bundle_find_gpus(Bundle *bundle, Error *err);
+/* config.json as it is kept, after its tree was changed. */
+void bundle_text_from_tree(Bundle *bundle);
 /* The container's root is there. */
 int bundle_check_rootfs(const Bundle *bundle, Error *err);
 /* Size of the tmpfs that the bundle binds onto /dev/shm; 0 when it binds none. */

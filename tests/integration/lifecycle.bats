@@ -214,7 +214,9 @@ setup() {
 
 @test "exec: arguments, status, environment, folder, stdin" {
         script 'sleep 30'
-        carrel_detached run -d "$CT"
+        carrel_detached run -d --env OF_RUN=seen "$CT"
+        run_carrel exec "$CT" sh -c 'echo $OF_RUN'
+        assert_equal "$output" seen
         run_carrel exec "$CT" sh -c 'exit 12'
         assert_equal "$status" 12
         run_carrel exec --env A=b --cwd /tmp "$CT" sh -c 'echo $A $PWD'
