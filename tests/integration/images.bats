@@ -87,7 +87,7 @@ case " $* " in
         mkdir -p arch/x86/boot
         cp /bin/busybox vmlinux
         echo "$(cat .config) $(cat Makefile)" >arch/x86/boot/bzImage
-        touch System.map vmlinux.symvers
+        touch System.map vmlinux.symvers Module.symvers modules.order modules.builtin some.ko
         ;;
 esac
 MAKE
