@@ -62,13 +62,14 @@ served() {
 }
 
 @test "a member that takes the id of one before it" {
-        local i
+        local i names
         member network
+        names=(rootfs/bin/*)
         script 'echo "$(cat /word) $(ls /bin | wc -l)"'
         for i in 1 2 3; do
                 echo "$i" >rootfs/word
                 run_carrel run "$CT"
-                assert_equal "$output" "$i $(ls rootfs/bin | wc -l)"
+                assert_equal "$output" "$i ${#names[@]}"
         done
         end_pod
 }
