@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine below the lab's host: QEMU under emulation, with an IOMMU and the devices of `stand-ins`."""
 
+import contextlib
 import ctypes
+import mmap
 import os
 import re
 import select
@@ -19,11 +21,20 @@ MEMORY = "4G"
 # A second processor of the host costs more than it gives: guests with several processors then hang now and then
 # (two threads of emulation under nested SVM). Guests of the host can have as many as they like.
 PROCESSORS = 1
-KERNEL_WORDS = "console=ttyS0 quiet loglevel=4 panic=-1 intel_iommu=on no_timer_check random.trust_cpu=on systemd.show_status=0 net.ifnames=0"
+# highres=off nohz=off: the local APIC's timer ticks by itself. QEMU's processor thread changes the set of pending
+# interrupts without a lock when a guest of the host is running (do_vmexit() and helper_vmrun() in svm_helper.c), and so
+# now and then takes back one that its main thread has just put there. A timer that is wound up for every single
+# interrupt then never ticks again: the host hangs inside its guest. The next tick of a periodic one mends that.
+KERNEL_WORDS = (
+    "console=ttyS0 quiet loglevel=4 panic=-1 intel_iommu=on no_timer_check highres=off nohz=off random.trust_cpu=on "
+    "systemd.show_status=0 net.ifnames=0"
+)
+# Nothing of the lab needs them, and they take seconds.
+MASKED_UNITS = ("systemd-binfmt", "nvmf-autoconnect", "systemd-update-utmp", "systemd-update-utmp-runlevel", "systemd-logind")
 
 DISK_MIB = 64
 BIG_BAR = "16G"
-BOOT_LIMIT = 240
+BOOT_LIMIT = 480
 CONSOLE_TAIL = 25
 PR_SET_PDEATHSIG = 1
 
@@ -75,6 +86,34 @@ def stand_in_devices(folder):
     ]  # fmt: skip
 
 
+def tsc_khz():
+    """The frequency of this processor's time stamp counter, which the host's is too. On a busy machine the host would get
+    it wrong by itself, and its clock would run at several times the speed of time."""
+    code = b"\x0f\x31\x48\xc1\xe2\x20\x48\x09\xd0\xc3"  # rdtsc; shl rdx, 32; or rax, rdx; ret
+    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(code)
+    rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+
+    def sample():
+        """(ns, ticks), of a hundred tries the one that was interrupted least."""
+        best = None
+        for _ in range(100):
+            before, ticks, after = time.monotonic_ns(), rdtsc(), time.monotonic_ns()
+            if best is None or after - before < best[0]:
+                best = after - before, (before + after) // 2, ticks
+        return best[1:]
+
+    first = sample()
+    time.sleep(0.2)
+    second = sample()
+    return (second[1] - first[1]) * 1_000_000 // (second[0] - first[0])
+
+
+def kernel_words():
+    masks = " ".join(f"systemd.mask={name}.service" for name in MASKED_UNITS)
+    return f"{KERNEL_WORDS} tsc_early_khz={tsc_khz()} tsc=reliable {masks}"
+
+
 def pattern(size):
     """SIZE bytes that are the same every time and nowhere the same."""
     block = bytearray()
@@ -102,23 +141,26 @@ def die_with_parent():
 
 
 class Machine:
-    """One start of the host. FOLDER holds its files: share/ (what the host sees as /lab), console.log, disks."""
+    """The host. FOLDER holds its files: share/ (what the host sees as /lab), console.log, disks, sockets, and "pid" when it
+    is kept, that is, outlives this process."""
 
-    def __init__(self, image, folder, shell=None):
-        self.image, self.folder, self.shell = image, folder, shell
+    def __init__(self, image, folder, keep=False):
+        self.image, self.folder, self.keep = image, folder, keep
         self.console = os.path.join(folder, "console.log")
-        self.process = self.port = None
+        # process: that we have started; watch: readable when QEMU has ended
+        self.process = self.watch = self.port = self.pid = None
         self.pending = b""
 
     # ---- its life ----
 
     def arguments(self):
-        folder, words = self.folder, KERNEL_WORDS
+        folder = self.folder
         arguments = [
             "qemu-system-x86_64", "-name", "lab", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35,sata=off,smbus=off,vmport=off", "-accel", "tcg,thread=multi", "-cpu", "max",
             "-smp", str(PROCESSORS), "-m", MEMORY,
             "-device", "intel-iommu,intremap=on,aw-bits=48",
+            "-kernel", f"{self.image}/vmlinuz", "-initrd", f"{self.image}/initrd", "-append", kernel_words(),
             # changes go to a temporary file
             "-drive", f"if=none,id=root,file={self.image}/root.ext4,format=raw,snapshot=on,cache=unsafe",
             "-device", "virtio-blk-pci,drive=root",
@@ -129,14 +171,9 @@ class Machine:
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
             "-serial", f"file:{self.console}",
             "-qmp", f"unix:{folder}/qmp,server=on,wait=off",
+            "-chardev", f"socket,id=port,path={folder}/port,server=on,wait=off", "-device", "virtserialport,chardev=port,name=lab",
+            "-chardev", f"socket,id=terminal,path={folder}/terminal,server=on,wait=off", "-device", "virtconsole,chardev=terminal",
         ]  # fmt: skip
-        if self.shell:
-            words += f" lab.shell lab.rows={self.shell.lines} lab.columns={self.shell.columns}"
-            arguments += ["-chardev", "stdio,id=shell,signal=off", "-device", "virtconsole,chardev=shell"]
-        else:
-            arguments += ["-chardev", f"socket,id=port,path={folder}/port,server=on,wait=off"]
-            arguments += ["-device", "virtserialport,chardev=port,name=lab"]
-        arguments += ["-kernel", f"{self.image}/vmlinuz", "-initrd", f"{self.image}/initrd", "-append", words]
         return arguments + stand_in_devices(folder)
 
     def start(self):
@@ -147,17 +184,35 @@ class Machine:
         except patch_tcg.Fault as fault:
             raise Fault(str(fault)) from None
         make_disks(self.folder)
-        for name in ("port", "qmp"):
+        for name in ("port", "qmp", "terminal"):
             if os.path.exists(os.path.join(self.folder, name)):
                 os.unlink(os.path.join(self.folder, name))
         self.pending = b""
-        quiet = not self.shell
         with open(os.path.join(self.folder, "qemu.log"), "ab") as log:
             self.process = subprocess.Popen(
                 self.arguments(), env={**os.environ, "QEMU_MODULE_DIR": modules, "TMPDIR": self.folder},
-                stdin=subprocess.DEVNULL if quiet else None, stdout=log if quiet else None, stderr=log,
-                preexec_fn=die_with_parent,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True,
+                start_new_session=self.keep, preexec_fn=None if self.keep else die_with_parent,
             )  # fmt: skip
+        self.pid = self.process.pid
+        self.watch = os.pidfd_open(self.pid)
+        if self.keep:
+            with open(os.path.join(self.folder, "pid"), "w", encoding="ascii") as file:
+                print(self.pid, file=file)
+
+    def attach(self):
+        """To the host that is kept in this folder; False when it does not run (any more)."""
+        try:
+            with open(os.path.join(self.folder, "pid"), encoding="ascii") as file:
+                pid = int(file.read())
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if os.fsencode(self.folder) not in file.read():
+                    return False
+            self.watch = os.pidfd_open(pid)
+        except (OSError, ValueError):
+            return False
+        self.keep, self.pid = True, pid
+        return True
 
     def wait_ready(self):
         """Until scenarios can be run; the seconds that took."""
@@ -171,27 +226,51 @@ class Machine:
                 port.close()
                 self.check_alive()
                 time.sleep(0.05)
+        # one that was there before has said so already
+        if not self.process:
+            self.send("ping")
         self.receive("ready", BOOT_LIMIT, lambda: None)
         return time.monotonic() - start
 
     def check_alive(self):
-        status = self.process.poll()
-        if status is not None:
-            raise Gone(f"the lab's host ended: QEMU {describe(status)}{self.last_words()}")
+        if not select.select([self.watch], [], [], 0)[0]:
+            return
+        how = "ended" if self.process is None else describe(self.process.wait())
+        raise Gone(f"the lab's host ended: QEMU {how}{self.last_words()}")
+
+    def cpu_seconds(self):
+        """What QEMU has used so far: on a busy machine that says more than the clock."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as file:
+                words = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            return 0
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def last_words(self):
         with open(os.path.join(self.folder, "qemu.log"), encoding="utf-8", errors="replace") as log:
-            text = log.read().strip()
-        return f" ({text.splitlines()[-1]})" if text else ""
+            lines = [line for line in log.read().splitlines() if line and "warning: " not in line]
+        return f" ({lines[-1]})" if lines else ""
 
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-        if self.process:
-            self.process.wait()
+    def leave(self):
+        """The host goes on without us."""
         if self.port:
             self.port.close()
         self.process = self.port = None
+
+    def stop(self):
+        if self.watch is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.watch, signal.SIGKILL)
+            select.select([self.watch], [], [], 10)
+            os.close(self.watch)
+        if self.process:
+            self.process.wait()
+        self.leave()
+        self.watch = None
+        if self.keep:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder, "pid"))
 
     def console_tail(self, lines=CONSOLE_TAIL):
         try:
@@ -221,7 +300,7 @@ class Machine:
             if select.select([self.port], [], [], 0.2)[0]:
                 data = self.port.recv(4096)
                 if not data:
-                    self.process.wait(5)
+                    select.select([self.watch], [], [], 5)
                     self.check_alive()
                 self.pending += data
 

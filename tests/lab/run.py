@@ -2,23 +2,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Called by tools/lab: starts the lab's host and runs scenarios in it, or gives a person a shell.
 
-usage: run.py IMAGE FOLDER shell
-       run.py IMAGE FOLDER run RESULTS LIMIT SCENARIO...
+usage: run.py IMAGE FOLDER run RESULTS LIMIT SCENARIO...
+       run.py IMAGE FOLDER shell
+       run.py IMAGE FOLDER up | down | alive
 
-FOLDER/share is what the host finds as /lab. Exit status: 0 all scenarios passed, 1 one failed, 3 the host did not
-stay up.
+FOLDER/share is what the host finds as /lab. A host that was started there with "up" is used, and stays. Exit status:
+0 all scenarios passed, 1 one failed, 3 the host did not stay up.
 """
 
 import os
+import select
 import shutil
+import socket
 import sys
+import termios
 import time
+import tty
 
 import machine
 
 # What the host may take longer than the limit it was given, to end what is left of a scenario.
-GRACE = 60
+GRACE = int(os.environ.get("LAB_GRACE", "60"))
 STARTS = 2
+# what the agent writes to the terminal when the shell has ended
+SHELL_ENDS = b"\x1b]lab;end\x07"
 
 
 def say(text):
@@ -57,10 +64,11 @@ class Runner:
         self.starts = 0
 
     def start(self):
-        say("==> the lab's host starts")
         self.starts += 1
-        self.machine.start()
-        say(f"    ready after {self.machine.wait_ready():.0f} s")
+        if self.starts == 1 and self.machine.attach():
+            self.machine.wait_ready()
+        else:
+            start_host(self.machine)
 
     def again(self, fault):
         """The host is gone: say so, start it again if it is the first time."""
@@ -82,7 +90,7 @@ class Runner:
             os.makedirs(out)
             follower = Follower(os.path.join(out, "output"))
             say(f"==> {name}")
-            start = time.monotonic()
+            start, used = time.monotonic(), self.machine.cpu_seconds()
             try:
                 self.machine.send(f"run {name} {self.limit}")
                 answer = self.machine.receive(f"done {name} ", self.limit + GRACE, follower.look)
@@ -93,13 +101,13 @@ class Runner:
                 continue
             follower.end()
             status = int(answer.split()[2])
-            took = time.monotonic() - start
+            took = f"{time.monotonic() - start:.1f} s, {self.machine.cpu_seconds() - used:.1f} s of CPU"
             self.bring_back(name, out, status)
             if status == 0:
-                say(f"    passed: {name} ({took:.1f} s)")
+                say(f"    passed: {name} ({took})")
             else:
                 why = f"stopped after its limit of {self.limit} s" if status in (124, 137) else f"status {status}"
-                say(f"    FAILED: {name} ({took:.1f} s): {why}; what it left: {self.results}/{name}")
+                say(f"    FAILED: {name} ({took}): {why}; what it left: {self.results}/{name}")
             return status == 0
 
     def bring_back(self, name, out, status):
@@ -110,7 +118,10 @@ class Runner:
             print(status, file=file)
 
     def finish(self):
-        self.machine.stop()
+        if self.machine.keep:
+            self.machine.leave()
+        else:
+            self.machine.stop()
         if os.path.exists(self.machine.console):
             shutil.copyfile(self.machine.console, os.path.join(self.results, "console.log"))
 
@@ -136,22 +147,88 @@ def run(image, folder, results, limit, names):
     return 0 if len(passed) == len(names) else 1
 
 
-def shell(image, folder):
-    host = machine.Machine(image, folder, shell=os.get_terminal_size() if sys.stdin.isatty() else os.terminal_size((80, 24)))
-    say("==> the lab's host starts; it ends with the shell")
-    host.start()
+def join_terminals(port):
+    """This terminal and that of the host, until the shell at its end has ended (or standard input has)."""
+    terminal, sources = sys.stdin.isatty(), [port, sys.stdin]
+    before = termios.tcgetattr(sys.stdin) if terminal else None
+    if terminal:
+        tty.setraw(sys.stdin)
     try:
-        return host.process.wait()
+        while True:
+            ready = select.select(sources, [], [])[0]
+            if port in ready:
+                data = port.recv(65536)
+                end = data.find(SHELL_ENDS)
+                os.write(1, data if end < 0 else data[:end])
+                if end >= 0 or not data:
+                    return
+            if sys.stdin in ready:
+                data = os.read(0, 4096)
+                if data:
+                    port.sendall(data)
+                else:
+                    port.sendall(b"\x04")
+                    sources.remove(sys.stdin)
     finally:
+        if terminal:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def shell(host):
+    size = os.get_terminal_size() if sys.stdin.isatty() else os.terminal_size((80, 24))
+    if host.attach():
+        host.wait_ready()
+    else:
+        start_host(host)
+    try:
+        with socket.socket(socket.AF_UNIX) as port:
+            port.connect(os.path.join(host.folder, "terminal"))
+            host.send(f"shell {size.lines} {size.columns} {os.environ.get('TERM', 'dumb')}")
+            join_terminals(port)
+    finally:
+        if host.keep:
+            host.leave()
+        else:
+            host.stop()
+    return 0
+
+
+def start_host(host):
+    say("==> the lab's host starts")
+    host.start()
+    took = host.wait_ready()
+    say(f"    ready after {took:.0f} s ({host.cpu_seconds():.0f} s of CPU)")
+
+
+def up(host):
+    if host.attach():
+        say("    it is up already")
+        return 0
+    host.keep = True
+    try:
+        start_host(host)
+    except BaseException:
         host.stop()
+        raise
+    host.leave()
+    return 0
+
+
+def down(host):
+    if host.attach():
+        host.stop()
+    return 0
 
 
 def main():
     image, folder, verb, *rest = sys.argv[1:]
     try:
-        if verb == "shell":
-            return shell(image, folder)
-        return run(image, folder, rest[0], rest[1], rest[2:])
+        if verb == "run":
+            return run(image, folder, rest[0], rest[1], rest[2:])
+        host = machine.Machine(image, folder)
+        if verb == "alive":
+            return 0 if host.attach() else 1
+        return {"shell": shell, "up": up, "down": down}[verb](host)
     except machine.Fault as fault:
         print(f"lab: {fault}", file=sys.stderr)
         return 3
