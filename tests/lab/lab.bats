@@ -43,6 +43,10 @@ scenario() {
         scenario vfio-by-hand
 }
 
+@test "a container with a device: OVMF, vfio-pci, DMA" {
+        scenario gpu-run
+}
+
 @test "every scenario has its test here" {
         for file in "$TESTS"/lab/scenarios/*; do
                 grep -qx "        scenario ${file##*/}" "$BATS_TEST_FILENAME" || fail "${file##*/} has none"

@@ -149,8 +149,9 @@ def run(image, folder, results, limit, names):
 
 def join_terminals(port):
     """This terminal and that of the host, until the shell at its end has ended (or standard input has)."""
-    terminal, sources = sys.stdin.isatty(), [port, sys.stdin]
-    before = termios.tcgetattr(sys.stdin) if terminal else None
+    # what comes before the shell's prompt would be thrown away by it
+    terminal, sources = sys.stdin.isatty(), [port]
+    before, prompted = termios.tcgetattr(sys.stdin) if terminal else None, False
     if terminal:
         tty.setraw(sys.stdin)
     try:
@@ -158,6 +159,9 @@ def join_terminals(port):
             ready = select.select(sources, [], [])[0]
             if port in ready:
                 data = port.recv(65536)
+                if not prompted:
+                    prompted = True
+                    sources.append(sys.stdin)
                 end = data.find(SHELL_ENDS)
                 os.write(1, data if end < 0 else data[:end])
                 if end >= 0 or not data:
