@@ -149,7 +149,7 @@ static int prepare(Creation *c, Error *err) {
         if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->caller, &c->facts, err);
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)
-                r = gpu_reclaim_left(err);
+                gpu_reclaim_left();
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)
                 r = host_facts_gather_gpu(c->bundle.config, c->facts, err);
         if (r < 0)

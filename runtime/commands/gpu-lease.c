@@ -78,16 +78,16 @@ int gpu_release_journal(const Json *entry, Error *err) {
         return 0;
 }
 
-int gpu_reclaim_left(Error *err) {
+void gpu_reclaim_left(void) {
         cleanup_gpu_host VfioHost host = GPU_HOST_NONE;
         cleanup_strv char **notes = NULL;
-        int r = gpu_host_open(&host, err);
+        cleanup_error Error failed = { 0 };
 
-        if (r >= 0)
-                r = gpu_reclaim(&host, gpu_holder_lives, NULL, &notes, err);
+        if (gpu_host_open(&host, &failed) < 0 ||
+            gpu_reclaim(&host, gpu_holder_lives, NULL, &notes, &failed) < 0)
+                log_warning("%s", failed.message);
         STRV_FOR_EACH (note, notes)
                 log_info("%s", *note);
-        return r;
 }
 
 /* ---- by hand, and by the shim ---- */

@@ -22,9 +22,9 @@ int gpu_take(const GpuChoice *choice, const char *root, const char *id, int stat
  * up nobody. */
 int gpu_release_journal(const Json *entry, Error *err);
 
-/* Gives back what dead containers have; what became of each is logged (info; warning for a quarantine). To be done before
- * devices are looked at for a container that wants some. */
-int gpu_reclaim_left(Error *err);
+/* Gives back what dead containers have; what became of each is logged: what could not be given back as a warning, and
+ * whoever wants that device is refused by its lease. To be done before devices are looked at for a container. */
+void gpu_reclaim_left(void);
 
 /* LaunchPlan.last_act for those functions. Owned by the caller (Strv). */
 char **gpu_last_act(const GpuChoice *choice);

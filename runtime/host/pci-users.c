@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/fd.h"
@@ -216,6 +217,14 @@ static char *container_of(int proc, const char *pid) {
         return NULL;
 }
 
+/* udev looks at what has just appeared, and lets go of it by itself. Its name alone could be anybody's. */
+static bool is_udev(int proc, const char *pid, const char *comm) {
+        struct stat all, one;
+
+        return (streq(comm, "(udev-worker)") || streq(comm, "systemd-udevd")) && fstat(proc, &all) == 0 &&
+               fstatat(proc, pid, &one, 0) == 0 && one.st_uid == all.st_uid;
+}
+
 static void found_open(int proc, const char *pid, PciDevice *device, const char *path) {
         cleanup_free char *comm_path = xasprintf("%s/comm", pid), *comm = NULL;
         cleanup_free char *container = container_of(proc, pid), *name = NULL;
@@ -223,6 +232,8 @@ static void found_open(int proc, const char *pid, PciDevice *device, const char 
 
         if (file_read_line(proc, comm_path, &comm, &ignored) < 0)
                 comm = xstrdup("?");
+        if (is_udev(proc, pid, comm))
+                return;
         name = str_printable(comm, strlen(comm), 32);
         add_user(device, (int32_t)strtol(pid, NULL, 10), name, path, container);
 }

@@ -70,29 +70,20 @@ static char *read_link_name(int dir, const char *name) {
 
 /* ---- parts ---- */
 
-/* One read for most of it: DRIVER=, PCI_CLASS=30000, PCI_ID=10DE:2330, PCI_SUBSYS_ID=10DE:16C1, MODALIAS=. */
-static void read_uevent(int dir, PciDevice *d) {
-        cleanup_error Error ignored = { 0 };
-        cleanup_free char *text = NULL;
-        char *rest, *line;
-
-        if (file_read(dir, "uevent", TEXT_MAX, &text, NULL, &ignored) < 0)
+/*
+ * Files with one value each, and not uevent, which has them all: kernels read that, like driver_override, only when the
+ * driver has come to an end with the device, and a driver that does not let go of it comes to none.
+ */
+static void read_identity(int dir, PciDevice *d) {
+        d->class_code = (uint32_t)read_number(dir, "class", 0) & 0xffffffU;
+        d->vendor = (uint32_t)read_number(dir, "vendor", 0) & 0xffffU;
+        d->device = (uint32_t)read_number(dir, "device", 0) & 0xffffU;
+        d->driver = read_link_name(dir, "driver");
+        d->modalias = read_line(dir, "modalias");
+        if (pci_is_bridge(d))
                 return;
-        rest = text;
-        while ((line = strsep(&rest, "\n"))) {
-                const char *value;
-
-                if ((value = str_after(line, "DRIVER=")) && !d->driver)
-                        d->driver = xstrdup(value);
-                else if ((value = str_after(line, "PCI_CLASS=")))
-                        d->class_code = (uint32_t)strtoul(value, NULL, 16) & 0xffffffU;
-                else if ((value = str_after(line, "PCI_ID=")))
-                        sscanf(value, "%4" SCNx32 ":%4" SCNx32, &d->vendor, &d->device);
-                else if ((value = str_after(line, "PCI_SUBSYS_ID=")))
-                        sscanf(value, "%4" SCNx32 ":%4" SCNx32, &d->subsystem_vendor, &d->subsystem_device);
-                else if ((value = str_after(line, "MODALIAS=")) && !d->modalias)
-                        d->modalias = xstrdup(value);
-        }
+        d->subsystem_vendor = (uint32_t)read_number(dir, "subsystem_vendor", 0) & 0xffffU;
+        d->subsystem_device = (uint32_t)read_number(dir, "subsystem_device", 0) & 0xffffU;
 }
 
 /* Lines of start, end, flags; the first six are BARs, the seventh is the ROM. A wide BAR takes two lines. */
@@ -255,7 +246,6 @@ static char *read_vfio_device(int dir) {
 }
 
 static void read_details(int dir, PciDevice *d) {
-        /* not driver_override: it waits behind a driver that does not let go of the device */
         d->vfio_device = d->driver ? read_vfio_device(dir) : NULL;
         d->numa_node = (int32_t)read_number(dir, "numa_node", -1);
         d->boot_vga = read_number(dir, "boot_vga", 0) == 1;
@@ -280,7 +270,7 @@ static bool read_device(int devices, const char *name, PciDevice *ret) {
         if (dir < 0)
                 return false; /* it has gone meanwhile */
         d.address = xstrdup(name);
-        read_uevent(dir, &d);
+        read_identity(dir, &d);
         group = read_link_name(dir, "iommu_group");
         if (group && str_to_u64(group, 10, INT32_MAX, &number))
                 d.group = (int32_t)number;

@@ -284,6 +284,11 @@ int vfio_reset(const VfioHost *host, const char *address, char **ret_methods, Er
                 return 0;
         }
         r = watched_write(host->root, path, "1", host->timeout_ms, err);
+        if (r == -ENOTTY) { /* "bus", while there are other functions on it */
+                error_clear(err);
+                *ret_methods = NULL;
+                return 0;
+        }
         if (r < 0)
                 return error_prefix(err, "resetting it (%s)", methods ? methods : "method unknown");
         *ret_methods = methods ? TAKE_PTR(methods) : xstrdup("?");

@@ -47,6 +47,22 @@ scenario() {
         scenario gpu-run
 }
 
+@test "devices to vfio-pci and back" {
+        scenario lease-return
+}
+
+@test "kill -9 of whoever takes devices or gives them back" {
+        scenario lease-killed
+}
+
+@test "containers with a device: kill -9 of QEMU, shim and carrel" {
+        scenario lease-container
+}
+
+@test "devices that are in use, held, or whose driver hangs" {
+        scenario lease-refused
+}
+
 @test "every scenario has its test here" {
         for file in "$TESTS"/lab/scenarios/*; do
                 grep -qx "        scenario ${file##*/}" "$BATS_TEST_FILENAME" || fail "${file##*/} has none"

@@ -96,20 +96,28 @@ static void put_line(const Function *f, const char *file, const char *key) {
                 write_text(f->host, path, "%s\n", value);
 }
 
-static void put_uevent(const Function *f) {
-        const char *driver = value_of(f, "driver"), *sub = value_of(f, "sub");
-        cleanup_free char *path = path_join(f->folder, "uevent"), *upper = xstrdup(sub ? sub : "0000:0000");
+static void put_hex(const Function *f, const char *name, int digits, uint32_t value) {
+        cleanup_free char *path = path_join(f->folder, name);
 
+        write_text(f->host, path, "0x%0*" PRIx32 "\n", digits, value);
+}
+
+static void put_identity(const Function *f) {
+        const char *sub = value_of(f, "sub");
+        cleanup_free char *path = path_join(f->folder, "modalias"), *upper = xstrdup(sub ? sub : "0000:0000");
+
+        put_hex(f, "class", 6, f->class_code);
+        put_hex(f, "vendor", 4, f->vendor);
+        put_hex(f, "device", 4, f->device);
+        put_hex(f, "subsystem_vendor", 4, (uint32_t)strtoul(upper, NULL, 16));
+        put_hex(f, "subsystem_device", 4, (uint32_t)strtoul(upper + 5, NULL, 16));
         for (char *c = upper; *c; c++)
                 *c = *c >= 'a' && *c <= 'f' ? (char)(*c - 'a' + 'A') : *c;
         write_text(f->host, path,
-                   "%s%s%sPCI_CLASS=%" PRIX32 "\nPCI_ID=%04" PRIX32 ":%04" PRIX32
-                   "\nPCI_SUBSYS_ID=%s\nPCI_SLOT_NAME=%s\n"
-                   "MODALIAS=pci:v%08" PRIX32 "d%08" PRIX32 "sv0000%.4ssd0000%.4sbc%02" PRIX32 "sc%02" PRIX32
+                   "pci:v%08" PRIX32 "d%08" PRIX32 "sv0000%.4ssd0000%.4sbc%02" PRIX32 "sc%02" PRIX32
                    "i%02" PRIX32 "\n",
-                   driver ? "DRIVER=" : "", driver ? driver : "", driver ? "\n" : "", f->class_code,
-                   f->vendor, f->device, upper, f->address, f->vendor, f->device, upper, upper + 5,
-                   f->class_code >> 16, f->class_code >> 8 & 0xff, f->class_code & 0xff);
+                   f->vendor, f->device, upper, upper + 5, f->class_code >> 16, f->class_code >> 8 & 0xff,
+                   f->class_code & 0xff);
 }
 
 static void put_links(const Function *f) {
@@ -343,7 +351,7 @@ static void put_function(FakeHost *h, const char *line) {
         f.device = (uint32_t)strtoul(rest + 1, NULL, 16);
         f.class_code = (uint32_t)strtoul(words[2], NULL, 16);
         f.folder = make_folder(h, f.address, value_of(&f, "parent"));
-        put_uevent(&f);
+        put_identity(&f);
         put_links(&f);
         put_memory(h, &f);
         put_line(&f, "numa_node", "node");

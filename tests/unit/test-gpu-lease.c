@@ -232,6 +232,17 @@ static void test_in_use(void **state) {
         assert_untouched(&h);
 }
 
+/* udev looks at a disk that was just given back; it does not stay. */
+static void test_udev(void **state) {
+        cleanup(host_done) Host h = card(NULL, 2000);
+
+        (void)state;
+        fake_pci_put(h.fake, "sys/bus/pci/devices/" DISPLAY "/drm/card0/uevent", "DEVNAME=dri/card0\n");
+        open_node(h.fake, "/dev/dri/card0");
+        fake_pci_put(h.fake, "proc/812/comm", "(udev-worker)\n");
+        assert_int_equal(take(&h, "one"), 0);
+}
+
 /* Another machine has it: nothing is done, and the lease stays. */
 static void test_in_use_at_return(void **state) {
         cleanup(host_done) Host h = card(NULL, 300);
@@ -365,21 +376,14 @@ static void test_cold(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_there_and_back),
-                cmocka_unit_test(test_words),
-                cmocka_unit_test(test_set_aside),
-                cmocka_unit_test(test_from_every_step),
-                cmocka_unit_test(test_held),
-                cmocka_unit_test(test_race),
-                cmocka_unit_test(test_reclaim),
-                cmocka_unit_test(test_in_use),
-                cmocka_unit_test(test_in_use_at_return),
-                cmocka_unit_test(test_hang),
-                cmocka_unit_test(test_half_way),
-                cmocka_unit_test(test_write_refused),
-                cmocka_unit_test(test_no_module),
-                cmocka_unit_test(test_no_node),
-                cmocka_unit_test(test_cold),
+                cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_words),
+                cmocka_unit_test(test_set_aside),      cmocka_unit_test(test_from_every_step),
+                cmocka_unit_test(test_held),           cmocka_unit_test(test_race),
+                cmocka_unit_test(test_reclaim),        cmocka_unit_test(test_in_use),
+                cmocka_unit_test(test_udev),           cmocka_unit_test(test_in_use_at_return),
+                cmocka_unit_test(test_hang),           cmocka_unit_test(test_half_way),
+                cmocka_unit_test(test_write_refused),  cmocka_unit_test(test_no_module),
+                cmocka_unit_test(test_no_node),        cmocka_unit_test(test_cold),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
