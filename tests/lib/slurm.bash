@@ -15,6 +15,8 @@ slurm_begin() {
         printf '%s:x:%s:%s::%s:/bin/sh\n' "$SLURM_USER" "$SLURM_UID" "$SLURM_UID" "$E" >>/etc/passwd
         printf '%s:x:%s:\n' "$SLURM_USER" "$SLURM_UID" >>/etc/group
         # Slurm looks addresses up with AI_ADDRCONFIG, to which a machine with only a loopback has none
+        # (of a file of tests before this one: the network is that of the whole run)
+        ip link delete slurm0 2>/dev/null || true
         ip link add slurm0 type bridge
         ip address add 198.51.100.1/24 dev slurm0
         ip link set slurm0 up
