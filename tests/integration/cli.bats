@@ -240,7 +240,9 @@ fake_gpu() {
         local folder=/sys/bus/pci/devices/$1
 
         mkdir -p "$folder" "/sys/kernel/iommu_groups/$2"
-        printf 'PCI_CLASS=30200\nPCI_ID=10DE:2330\n' >"$folder/uevent"
+        echo 0x030200 >"$folder/class"
+        echo 0x10de >"$folder/vendor"
+        echo 0x2330 >"$folder/device"
         ln -s "../../../../kernel/iommu_groups/$2" "$folder/iommu_group"
 }
 
