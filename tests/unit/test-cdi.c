@@ -336,10 +336,11 @@ static void test_vfio_device(void **state) {
         GpuFacts facts = { 0 };
 
         (void)state;
-        put(root, "sys/bus/pci/devices/0000:01:00.0/uevent",
-            "DRIVER=vfio-pci\nPCI_CLASS=30200\nPCI_ID=10DE:2330\n");
+        put(root, "sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n");
+        assert_int_equal(symlinkat("../../drivers/vfio-pci", root, "sys/bus/pci/devices/0000:01:00.0/driver"),
+                         0);
         put(root, "sys/bus/pci/devices/0000:01:00.0/vfio-dev/vfio3/dev", "510:3\n");
-        put(root, "sys/bus/pci/devices/0000:02:00.0/uevent", "PCI_CLASS=30200\nPCI_ID=10DE:2330\n");
+        put(root, "sys/bus/pci/devices/0000:02:00.0/class", "0x030200\n");
         pci_collect(root, &facts.devices, &facts.n_devices);
         assert_int_equal(facts.n_devices, 2);
         assert_string_equal(facts.devices[0].vfio_device, "vfio3");
