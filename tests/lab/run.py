@@ -128,6 +128,9 @@ class Runner:
 
 def run(image, folder, results, limit, names):
     runner = Runner(image, folder, results, int(limit))
+    # what an earlier run has left is no result of this one
+    for name in names:
+        shutil.rmtree(os.path.join(results, name), ignore_errors=True)
     passed = []
     try:
         try:

@@ -91,7 +91,11 @@ class Runner(unittest.TestCase):
         self.assertIn("2 of 2 scenarios passed", done.stdout)
 
     def test_host_dies_twice(self):
+        os.makedirs(f"{self.folder}/results/two")
+        with open(f"{self.folder}/results/two/status", "w", encoding="utf-8") as file:
+            file.write("0")
         done = self.run_scenarios("one", "dies", "two")
+        self.assertFalse(os.path.exists(f"{self.folder}/results/two"), "an earlier result")
         self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
         self.assertIn("FAILED: the lab's host ended twice\n1 of 3 scenarios passed\n", done.stdout)
 
