@@ -18,9 +18,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 
 MEMORY = "4G"
-# A second processor of the host costs more than it gives: guests with several processors then hang now and then
-# (two threads of emulation under nested SVM). Guests of the host can have as many as they like.
-PROCESSORS = 1
+# carrel gives a guest no more processors than its host has. (Two needed the timer below: without it, guests with several
+# processors hung now and then.)
+PROCESSORS = 2
 # highres=off nohz=off: the local APIC's timer ticks by itself. QEMU's processor thread changes the set of pending
 # interrupts without a lock when a guest of the host is running (do_vmexit() and helper_vmrun() in svm_helper.c), and so
 # now and then takes back one that its main thread has just put there. A timer that is wound up for every single
