@@ -77,6 +77,7 @@ setup() {
         assert_line --regexp '^default via fd00:80::1 dev eth0'
         assert_line 1300
         sleep_until 10 ask 80 tcp "$address"
+        own_addresses_settle
         try ask 80 udp "$address" tcp "$address6" udp "$address6"
         assert_equal "$output" $'served\nserved\nserved'
         # published: by addresses of the host, and by loopback, where docker's proxy is in between

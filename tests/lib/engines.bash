@@ -231,6 +231,12 @@ ask() {
         "$(exercise_program)" ask "$@"
 }
 
+# Until a bridge has looked whether anybody else has its IPv6 address (a second or so from its first port on), the host asks
+# with a link-local one, and a datagram's answer then comes from another address than it was sent to.
+own_addresses_settle() {
+        sleep_until 10 eval '! ip -6 address show tentative | grep -q inet6'
+}
+
 # host_answers PORT TEXT: from now on, to whoever asks the host; until host_is_silent.
 host_answers() {
         daemon host "$(exercise_program)" serve "$1" "$2"
