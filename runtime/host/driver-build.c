@@ -243,7 +243,8 @@ int driver_verify(const char *file, const char *kernel, DriverManifest **ret, Er
         cleanup(driver_manifest_freep) DriverManifest *m = NULL;
         cleanup_free char *vermagic = NULL;
 
-        if (driver_bundle_read(AT_FDCWD, file, &m, NULL, err) < 0)
+        if (driver_bundle_read(AT_FDCWD, file, &m, NULL, err) < 0 ||
+            driver_bundle_check_image(AT_FDCWD, file, err) < 0)
                 return -err->code;
         if (check_contents(file, m, err) < 0)
                 return error_prefix(err, "%s", file);

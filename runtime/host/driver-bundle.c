@@ -11,6 +11,7 @@
 
 #include <config.h>
 
+#include "common/base/crc32.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/base/path.h"
@@ -18,12 +19,16 @@
 
 #define EROFS_OFFSET 1024U
 #define EROFS_MAGIC  0xE0F5E1E2U
+#define READ_SIZE    (1U << 20)
+
+#define DAMAGED "a damaged driver bundle: build it again, or copy it again"
 
 typedef struct Footer {
-        char magic[16];
         uint64_t image;
         uint32_t manifest;
+        uint32_t image_sum, manifest_sum;
         uint32_t zero;
+        char magic[16];
 } Footer;
 
 _Static_assert(sizeof(Footer) == DRIVER_FOOTER, "as described");
@@ -39,9 +44,11 @@ static int read_footer(const ByteSource *s, Footer *ret, Error *err) {
                                  "not a driver bundle, or not all of one; carrel driver build makes them");
         ret->image = le64toh(f.image);
         ret->manifest = le32toh(f.manifest);
+        ret->image_sum = le32toh(f.image_sum);
+        ret->manifest_sum = le32toh(f.manifest_sum);
         if (ret->image % DRIVER_BLOCK != 0 || ret->image > DRIVER_IMAGE_MAX ||
             ret->manifest > DRIVER_MANIFEST_MAX || ret->image + ret->manifest + DRIVER_FOOTER > s->size)
-                return error_set(err, EINVAL, "a damaged driver bundle: build it again");
+                return error_set(err, EINVAL, DAMAGED);
         return 0;
 }
 
@@ -63,6 +70,8 @@ int driver_bundle_parse(const ByteSource *s, DriverManifest **ret, uint64_t *ret
         text = xmalloc(footer.manifest + 1U);
         if (!byte_source_read(s, footer.image, text, footer.manifest))
                 return error_set(err, EIO, "the manifest cannot be read");
+        if (crc32_add(0, text, footer.manifest) != footer.manifest_sum)
+                return error_set(err, EBADMSG, DAMAGED);
         if (driver_manifest_parse(text, footer.manifest, true, ret, err) < 0)
                 return error_prefix(err, "manifest");
         if (ret_image)
@@ -70,18 +79,63 @@ int driver_bundle_parse(const ByteSource *s, DriverManifest **ret, uint64_t *ret
         return 0;
 }
 
-int driver_bundle_read(int dir, const char *path, DriverManifest **ret, uint64_t *ret_image, Error *err) {
+/* A regular file as a source, open for reading; its descriptor is the caller's. */
+static int open_source(int dir, const char *path, ByteSource *ret, Error *err) {
         cleanup_close int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        ByteSource source = { .fd = fd };
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_errno(err, "%s", path);
         if (!S_ISREG(st.st_mode))
                 return error_set(err, EINVAL, "%s: not a regular file", path);
-        source.size = (uint64_t)st.st_size;
+        *ret = (ByteSource){ .fd = TAKE_FD(fd), .size = (uint64_t)st.st_size };
+        return 0;
+}
+
+int driver_bundle_read(int dir, const char *path, DriverManifest **ret, uint64_t *ret_image, Error *err) {
+        ByteSource source = { .fd = -1 };
+        cleanup_close int fd = -1;
+
+        if (open_source(dir, path, &source, err) < 0)
+                return -err->code;
+        fd = source.fd;
         if (driver_bundle_parse(&source, ret, ret_image, err) < 0)
                 return error_prefix(err, "%s", path);
+        return 0;
+}
+
+/* The checksum of the first LENGTH bytes. */
+static int sum_of(const ByteSource *s, uint64_t length, uint32_t *ret, Error *err) {
+        cleanup_free uint8_t *buffer = xmalloc(READ_SIZE);
+        uint32_t sum = 0;
+
+        for (uint64_t at = 0; at < length;) {
+                size_t n = length - at < READ_SIZE ? (size_t)(length - at) : READ_SIZE;
+
+                if (!byte_source_read(s, at, buffer, n))
+                        return error_set(err, EIO, "the image cannot be read");
+                sum = crc32_add(sum, buffer, n);
+                at += n;
+        }
+        *ret = sum;
+        return 0;
+}
+
+int driver_bundle_check_image(int dir, const char *path, Error *err) {
+        ByteSource source = { .fd = -1 };
+        cleanup_close int fd = -1;
+        Footer footer = { 0 };
+        uint32_t sum = 0;
+
+        if (open_source(dir, path, &source, err) < 0)
+                return -err->code;
+        fd = source.fd;
+        if (read_footer(&source, &footer, err) < 0 || sum_of(&source, footer.image, &sum, err) < 0)
+                return error_prefix(err, "%s", path);
+        if (sum != footer.image_sum)
+                return error_set(err, EBADMSG,
+                                 "%s: " DAMAGED " (the checksum of its image is %08x, not %08x)", path, sum,
+                                 footer.image_sum);
         return 0;
 }
 
@@ -89,7 +143,9 @@ int driver_bundle_finish(int fd, const DriverManifest *manifest, Error *err) {
         cleanup_free char *text = json_to_text(driver_manifest_fields, manifest, false);
         size_t length = strlen(text);
         off_t image = lseek(fd, 0, SEEK_END);
-        Footer footer = { .manifest = htole32((uint32_t)length) };
+        Footer footer = { .manifest = htole32((uint32_t)length),
+                          .manifest_sum = htole32(crc32_add(0, text, length)) };
+        uint32_t sum = 0;
         uint64_t end;
 
         if (image < 0)
@@ -97,6 +153,9 @@ int driver_bundle_finish(int fd, const DriverManifest *manifest, Error *err) {
         if ((uint64_t)image > DRIVER_IMAGE_MAX || length > DRIVER_MANIFEST_MAX)
                 return error_set(err, EFBIG, "more than a bundle may hold");
         end = ((uint64_t)image + length + DRIVER_FOOTER + DRIVER_BLOCK - 1) / DRIVER_BLOCK * DRIVER_BLOCK;
+        if (sum_of(&(ByteSource){ .fd = fd, .size = (uint64_t)image }, (uint64_t)image, &sum, err) < 0)
+                return -err->code;
+        footer.image_sum = htole32(sum);
         memcpy(footer.magic, DRIVER_MAGIC, sizeof(footer.magic));
         footer.image = htole64((uint64_t)image);
         if (fd_write_all(fd, text, length, err) < 0)

@@ -6,9 +6,9 @@
  *
  *   EROFS image        a multiple of 4096 bytes
  *   manifest           JSON (common/protocol/driver.h)
- *   zeros              up to 32 bytes before a multiple of 4096
- *   footer             32 bytes: DRIVER_MAGIC (16), length of the image (8), length of the manifest (4), zeros (4);
- *                      numbers are little endian
+ *   zeros              up to 40 bytes before a multiple of 4096
+ *   footer             40 bytes: length of the image (8), of the manifest (4), CRC-32 of the image (4), of the manifest
+ *                      (4), zeros (4), DRIVER_MAGIC (16); numbers are little endian
  *
  * So the host needs to read no file system to know what a bundle is, and there is one manifest only: the guest is told
  * the one that was checked. For EROFS what is behind the image is not there.
@@ -24,17 +24,21 @@
 
 #define DRIVER_MAGIC       "carrel-driver\r\n\x1a" /* 16 bytes */
 #define DRIVER_BLOCK       4096U
-#define DRIVER_FOOTER      32U
+#define DRIVER_FOOTER      40U
 #define DRIVER_SUFFIX      ".erofs"
 #define DRIVER_IMAGE_MAX   (64ULL << 30)
 #define DRIVER_BUNDLES_MAX 256U
 
-/* Reads and checks the manifest, and that there is an EROFS image before it. Errors do not name the file. */
+/* Reads and checks the manifest, and that there is an EROFS image before it, of which nothing more is read: a guest must
+ * not wait for a checksum of hundreds of megabytes. Errors do not name the file. */
 int driver_bundle_parse(const ByteSource *source, DriverManifest **ret, uint64_t *ret_image, Error *err);
 /* The same of a file; the error begins with PATH. RET_IMAGE (may be NULL): length of the image. */
 int driver_bundle_read(int dir, const char *path, DriverManifest **ret, uint64_t *ret_image, Error *err);
 
-/* Appends manifest and footer to the image in FD, whose length is a multiple of 4096. */
+/* Reads the image, whose checksum must be that of the footer; -EBADMSG if it is not. Errors begin with PATH. */
+int driver_bundle_check_image(int dir, const char *path, Error *err);
+
+/* Appends manifest and footer to the image in FD, which can be read, and whose length is a multiple of 4096. */
 int driver_bundle_finish(int fd, const DriverManifest *manifest, Error *err);
 
 /* The bundles of driverPath and of carrel's data folder, by name; a name of the former hides that of the latter. What

@@ -40,6 +40,19 @@ good_folder() {
         manifest "${1-.}"
 }
 
+# seal FILE: checksums that suit what it holds, as somebody would write who means harm.
+seal() {
+        python3 - "$1" <<'PYTHON'
+import struct, sys, zlib
+with open(sys.argv[1], "r+b") as file:
+    data = bytearray(file.read())
+    image, manifest = struct.unpack_from("<QI", data, len(data) - 40)
+    struct.pack_into("<II", data, len(data) - 28, zlib.crc32(data[:image]), zlib.crc32(data[image:image + manifest]))
+    file.seek(0)
+    file.write(data)
+PYTHON
+}
+
 # kernel VERMAGIC: $T/vmlinux, an image of a few bytes of that release that says what modules must be made for.
 kernel() {
         local release=${1%% *}
@@ -166,12 +179,14 @@ test 1.2 6.12.0-carrel yes $T/drivers/test.erofs"
         # the manifest of another bundle
         cp test.erofs other.erofs
         sed -i 's/"name":"test"/"name":"tesT"/; s,modules/b.ko,modules/c.ko,' other.erofs
+        seal other.erofs
         run_carrel driver verify other.erofs
         assert_one_line_error
         [[ $stderr = *'other.erofs: modules/c.ko: not in the bundle'* ]]
 
         cp test.erofs other.erofs
         sed -i 's/"depends":\["a-base"\]/"depends":[]        /' other.erofs
+        seal other.erofs
         run_carrel driver verify other.erofs
         assert_one_line_error
         [[ $stderr = *'other.erofs: modules/b.ko: the manifest does not say which modules it needs'* ]]
@@ -179,6 +194,32 @@ test 1.2 6.12.0-carrel yes $T/drivers/test.erofs"
         run_carrel driver verify nothing
         assert_one_line_error
         [[ $stderr = *'driver bundle "nothing" is not installed; there is none (carrel driver list)'* ]]
+        assert_clean
+}
+
+@test "a damaged bundle: the manifest is checked whenever it is read, the image by verify" {
+        local at
+
+        good_folder
+        carrel driver build -o "$T/drivers/test.erofs" folder
+        # a byte of a module
+        cp "$T/drivers/test.erofs" image.erofs
+        at=$(LC_ALL=C grep -abo 'name=b' image.erofs | cut -d : -f 1)
+        printf x | dd of=image.erofs bs=1 seek="$at" conv=notrunc status=none
+        run_carrel driver verify image.erofs
+        assert_equal "$status" 1
+        assert_one_line_error
+        [[ $stderr =~ 'image.erofs: a damaged driver bundle: build it again, or copy it again (the checksum of its image is '[0-9a-f]{8}', not '[0-9a-f]{8}')' ]] || fail "$stderr"
+        run_carrel driver inspect image.erofs
+        assert_equal "$status" 0
+
+        sed -i 's/"version":"1.2"/"version":"1.3"/' "$T/drivers/test.erofs"
+        run_carrel driver inspect "$T/drivers/test.erofs"
+        assert_one_line_error
+        [[ $stderr = *'test.erofs: a damaged driver bundle: build it again, or copy it again' ]] || fail "$stderr"
+        run_carrel driver list
+        assert_equal "$(wc -l <<<"$output")" 1
+        [[ $stderr = *"warning: $T/drivers/test.erofs: a damaged driver bundle"* ]] || fail "$stderr"
         assert_clean
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "common/base/crc32.h"
 #include "common/base/fd.h"
 #include "common/base/mem.h"
 #include "common/protocol/driver.h"
@@ -213,9 +214,48 @@ static void test_file(void **state) {
         assert_int_equal(driver_bundle_parse(&source, &again, &image, &err), -EINVAL);
         source.size += DRIVER_BLOCK;
         error_clear(&err);
-        data[2 * DRIVER_BLOCK - DRIVER_FOOTER + 16 + 7] = 1; /* an image of 2^56 bytes */
+        data[DRIVER_BLOCK + 10] ^= 1; /* of the manifest */
+        assert_int_equal(driver_bundle_parse(&source, &again, &image, &err), -EBADMSG);
+        data[DRIVER_BLOCK + 10] ^= 1;
+        error_clear(&err);
+        data[2 * DRIVER_BLOCK - DRIVER_FOOTER + 7] = 1; /* an image of 2^56 bytes */
         assert_int_equal(driver_bundle_parse(&source, &again, &image, &err), -EINVAL);
         assert_non_null(strstr(err.message, "damaged"));
+}
+
+static void test_image(void **state) {
+        cleanup(driver_manifest_freep) DriverManifest *m = manifest("{" HEAD ", " KERNEL "}");
+        cleanup_free char *data = xnew(char, 3 * 1048576U + DRIVER_BLOCK), *path = NULL;
+        cleanup_error Error err = { 0 };
+        cleanup_close int fd = -1;
+
+        (void)state;
+        assert_int_equal(fd_new_memfd("bundle", data, 3 * 1048576U + DRIVER_BLOCK, &fd, &err), 0);
+        path = xasprintf("/proc/self/fd/%d", fd);
+        assert_int_equal(driver_bundle_finish(fd, m, &err), 0);
+        assert_int_equal(driver_bundle_check_image(AT_FDCWD, path, &err), 0);
+        assert_int_equal(pwrite(fd, "x", 1, 3 * 1048576 + 100), 1);
+        assert_int_equal(driver_bundle_check_image(AT_FDCWD, path, &err), -EBADMSG);
+        assert_non_null(strstr(err.message, "damaged"));
+}
+
+/* The check value that everybody gives for this sum, in pieces and at any place. */
+static void test_checksum(void **state) {
+        static const uint8_t digits[9] = { '1', '2', '3', '4', '5', '6', '7', '8', '9' };
+        uint8_t text[64];
+
+        (void)state;
+        assert_int_equal(crc32_add(0, digits, 9), 0xcbf43926U);
+        assert_int_equal(crc32_add(0, "", 0), 0);
+        for (size_t i = 0; i <= 9; i++)
+                assert_int_equal(crc32_add(crc32_add(0, digits, i), digits + i, 9 - i), 0xcbf43926U);
+        for (size_t i = 0; i < 9; i++) {
+                memset(text, 0, sizeof(text));
+                memcpy(text + i, digits, 9);
+                assert_int_equal(crc32_add(0, text + i, 9), 0xcbf43926U);
+        }
+        /* of 40 zeros */
+        assert_int_equal(crc32_add(0, (const char[40]){ 0 }, 40), 0xe9ec3db1U);
 }
 
 static void test_vermagic(void **state) {
@@ -235,7 +275,8 @@ int main(void) {
                 cmocka_unit_test(test_incomplete),   cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_choose),       cmocka_unit_test(test_kernel),
                 cmocka_unit_test(test_module_names), cmocka_unit_test(test_file),
-                cmocka_unit_test(test_vermagic),
+                cmocka_unit_test(test_vermagic),     cmocka_unit_test(test_image),
+                cmocka_unit_test(test_checksum),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
