@@ -27,8 +27,9 @@ const JsonField runtime_config_fields[] = {
         { JSON_FIELD(RuntimeConfig, firmware, "firmware", JSON_KIND_STRING),
           .doc = "What starts the guest's kernel: \"none\" (QEMU starts it directly, the fastest), "
                  "\"seabios\", \"ovmf\" "
-                 "(UEFI), or \"auto\": none where qboot and vmlinux are there, else seabios. Default: "
-                 "\"auto\"." },
+                 "(UEFI), or \"auto\": ovmf with a GPU; without one none where qboot and vmlinux are there, "
+                 "else "
+                 "seabios. Default: \"auto\"." },
         { JSON_FIELD(RuntimeConfig, share, "share", JSON_KIND_STRING),
           .doc = "How the guest reads the container's files: \"virtiofs\", \"9p\" (slower, and QEMU then "
                  "runs as root), or "

@@ -334,6 +334,7 @@ static int on_hello(Session *session, const Frame *frame, Error *err) {
                 t->kernel = t->hello - hello.ready_usec;
                 t->agent = t->kernel + hello.kernel_usec;
         }
+        session->status.cpus = hello.cpus;
         json_clear(hello_fields, &hello);
         session->hello = true;
         session->boot_timer = loop_source_free(session->boot_timer);

@@ -88,6 +88,7 @@ const JsonField shim_status_fields[] = {
         { JSON_FIELD(ShimStatus, oom_killed, "oomKilled", JSON_KIND_BOOL) },
         { JSON_FIELD(ShimStatus, error, "error", JSON_KIND_STRING) },
         { JSON_FIELD(ShimStatus, accelerator, "accelerator", JSON_KIND_STRING) },
+        { JSON_FIELD(ShimStatus, cpus, "cpus", JSON_KIND_UINT32) },
         { JSON_OBJECT_FIELD(ShimStatus, timeline, "timeline", timeline_fields) },
         {},
 };

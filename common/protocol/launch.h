@@ -166,6 +166,7 @@ typedef struct ShimStatus {
         bool oom_killed;
         char *error;       /* why it stopped, when not by its own exit; NULL */
         char *accelerator; /* what QEMU runs with: kvm, tcg */
+        uint32_t cpus;     /* on line when the guest reported, by its own word; 0: not known */
         Timeline timeline;
 } ShimStatus;
 

@@ -446,6 +446,32 @@ int write_pid_file(const char *path, pid_t pid, Error *err) {
         return file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
 }
 
+/* What is found out when there is a machine. */
+static void warn_late(Creation *c, char *const *warnings) {
+        show_warnings(warnings, c->request->show_warnings);
+        keep_warnings(warnings, c->made.container->entry->dir);
+        STRV_FOR_EACH (warning, warnings)
+                strv_append(&c->made.container->record->warnings, *warning);
+}
+
+/* A kernel that was not looked at before the start, or that could not be, may have come up with fewer than it has. */
+static int compare_processors(Creation *c, Error *err) {
+        cleanup_strv char **warnings = NULL;
+        ShimStatus shim;
+        int r;
+
+        if (c->pod)
+                return 0;
+        r = shim_status_read(c->made.container->entry->dir, &shim, err);
+        if (r < 0)
+                return r;
+        if (shim.cpus > 0 && shim.cpus < c->plan->vm.vcpus)
+                strv_take(&warnings, kernel_explain_processors(c->plan, shim.cpus));
+        json_clear(shim_status_fields, &shim);
+        warn_late(c, warnings);
+        return 0;
+}
+
 /* The guest has booted with all the CPUs the host gave it; from here on it has what the bundle says. */
 static int limit_cpu(Creation *c, Error *err) {
         const OciLinux *linux_ = c->bundle.spec->linux_;
@@ -453,10 +479,7 @@ static int limit_cpu(Creation *c, Error *err) {
         cleanup_strv char **warnings = NULL;
         int r = cgroup_limit_cpu(c->cgroups, limits.cpu, &warnings, err);
 
-        show_warnings(warnings, c->request->show_warnings);
-        keep_warnings(warnings, c->made.container->entry->dir);
-        STRV_FOR_EACH (warning, warnings)
-                strv_append(&c->made.container->record->warnings, *warning);
+        warn_late(c, warnings);
         return r < 0 || !c->scope || !limits.cpu ? r : scope_limit(c->scope->unit, &limits, err);
 }
 
@@ -466,7 +489,9 @@ static int complete(Creation *c, Error *err) {
         EventMessage done = { .event = (char[]){ EVENT_COMPLETE } };
         int r;
 
-        r = limit_cpu(c, err);
+        r = compare_processors(c, err);
+        if (r >= 0)
+                r = limit_cpu(c, err);
         if (r >= 0 && c->console_socket >= 0)
                 r = engine_socket_send(c->console_socket, c->made.terminal.master, c->made.terminal.name,
                                        err);

@@ -88,6 +88,12 @@ static int plan_firmware(Planner *p, Error *err) {
         bool direct = p->facts->qboot && (vmlinux || !vmlinuz);
         VmPlan *vm = &p->plan->vm;
 
+        if (vm->n_devices > 0 && !streq(wanted, "ovmf"))
+                planner_warn(
+                        p,
+                        "firmware: \"%s\" is configured, but GPUs need OVMF, as a rule: else the guest does "
+                        "not start, or finds no device that works; \"auto\" takes it",
+                        streq(wanted, "seabios") ? wanted : "none");
         if (streq(wanted, "ovmf")) {
                 vm->firmware = FIRMWARE_OVMF;
                 vm->ovmf = firmware_choose(p->facts->firmware, p->facts->n_firmware);

@@ -81,6 +81,48 @@ without_cgroups() {
         assert_clean
 }
 
+@test "a guest that runs fewer processors than its machine has: said, with what its kernel was built without" {
+        local said="the guest's kernel runs 1 of the machine's 4 processors; "
+
+        args true
+        fake cpus=1
+        configure "$(jq '.vcpus = 4' "$CONFIG")"
+        run_carrel run "$CT"
+        assert_equal "$status" 0
+        assert_equal "$(grep processors <<<"$stderr")" "carrel: warning: ${said}carrel --debug run keeps what it says of that, for carrel console"
+
+        # no kernel for virtual machines, which nobody looked at, or could look at, before the start
+        cp "$TESTS/data/kernels/vmlinux-poor" "$T/images/vmlinux"
+        carrel_detached create "$CT"
+        kept "^${said}likely cause: .*/images/vmlinux: built without CONFIG_VIRTIO_CONSOLE "
+        run_carrel trace "$CT"
+        assert_line --regexp "^warning: ${said}likely cause: "
+        carrel delete --force "$CT"
+
+        # all of them, more of them, and a guest that does not say
+        for cpus in 4 4294967295 0; do
+                fake cpus=$cpus
+                configure "$(jq '.vcpus = 4' "$CONFIG")"
+                run_carrel run "$CT"
+                assert_equal "$status $(grep -c processors <<<"$stderr")" '0 0'
+        done
+        assert_clean
+}
+
+@test "a kernel without EFI under OVMF: refused; where nobody looks, what it comes up with is said, with why" {
+        need "no OVMF" test -e /usr/share/OVMF
+        args true
+        fake cpus=1
+        cp "$TESTS/data/kernels/bzimage-no-efi" "$T/images/vmlinuz"
+        configure "$(jq '. + { firmware: "ovmf", vcpus: 4, vmlinuz: "\(.initrd | rtrimstr("initrd"))vmlinuz" }' "$CONFIG")"
+        assert_refused '/images/vmlinuz: built without CONFIG_EFI_STUB: under OVMF such a kernel finds no ACPI tables' run "$CT"
+        configure "$(jq '.checkKernel = false' "$CONFIG")"
+        run_carrel run "$CT"
+        assert_equal "$status" 0
+        [[ $stderr = *"warning: the guest's kernel runs 1 of the machine's 4 processors; likely cause: "*"/images/vmlinuz: built without CONFIG_EFI (the kernel takes OVMF for a BIOS,"* ]] || fail "$stderr"
+        assert_clean
+}
+
 @test "exec: what the process asks for in vain is warned about, in the container's log too" {
         edit '.process.apparmorProfile = "own"'
         carrel_detached run -d "$CT"
