@@ -161,13 +161,15 @@ int container_new(ProcessTable *table, const CreateRequest *request, const Conta
         r = oci_spec_from_tree(request->config, &container->spec, err);
         if (r < 0)
                 return error_prefix(err, "config.json");
-        driver_extend_spec(place->driver, container->spec);
         container->number = place->number;
         container->id = request->id ? xstrdup(request->id) : NULL;
         container->bundle = request->bundle ? xstrdup(request->bundle) : NULL;
         terminal_size(container->spec->process, request->rows, request->cols, &container->rows,
                       &container->cols);
         r = disks_resolve(container->spec, err);
+        /* only now: the driver's block devices have the guest's numbers */
+        if (r >= 0)
+                driver_extend_spec(place->driver, container->spec);
         if (r >= 0)
                 r = prepare(container, place->driver, err);
         if (r >= 0)

@@ -122,14 +122,16 @@ modules'
         assert_clean
 }
 
-# The kernel is told from the image that is started; vmlinuz is packed.
-@test "another firmware, a read-only root, a user, a user namespace, a device that is not waited for" {
+# The kernel is told from the image that is started; vmlinuz is packed. The block device is the bundle's own disk.
+@test "another firmware, a read-only root, a user, a user namespace, a device that is not waited for, a block device" {
         make_bundle
-        variant other '.wait += [{device: "10de:*", paths: ["/dev/never"]}] | .env = ["TERM", "A=b"]'
+        variant other '.wait += [{device: "10de:*", paths: ["/dev/never"]}] | .env = ["TERM", "A=b"]
+                | .nodes += [{path: "/dev/vd*"}]'
         driver other
         configure "{\"driverPath\": \"$T/drivers\", \"firmware\": \"seabios\"}"
         add_glibc
-        script 'carrel-example; ask; echo "$A ${TERM-unset} $(id -u)"; stat -c %t /dev/carrel-example >/dev/null && echo there'
+        script 'carrel-example; ask; echo "$A ${TERM-unset} $(id -u)"; stat -c %t /dev/carrel-example >/dev/null && echo there
+                stat -c "%A %F" /dev/vda; dd if=/dev/vda bs=4 skip=256 count=1 2>/dev/null | od -A n -t x1'
         edit '.root.readonly = true | .process.user = { uid: 1000, gid: 1000 }
                 | .linux.namespaces += [{ type: "user" }]
                 | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }]
@@ -139,7 +141,9 @@ modules'
         assert_equal "$output" 'example: hello from the driver bundle; firmware: of the bundle
 the answer is 42
 b unset 1000
-there'
+there
+brw-rw-rw- block special file
+ e2 e1 f5 e0'
         assert_equal "$stderr" "$(grep '^carrel: warning: ' <<<"$stderr")"
         assert_clean
 }
