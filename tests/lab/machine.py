@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import json
 import mmap
 import os
 import re
@@ -36,6 +37,7 @@ DISK_MIB = 64
 BIG_BAR = "16G"
 BOOT_LIMIT = 480
 CONSOLE_TAIL = 25
+QMP_LIMIT = 30
 PR_SET_PDEATHSIG = 1
 
 
@@ -279,6 +281,23 @@ class Machine:
         except OSError:
             text = ""
         return [line for line in text.splitlines() if line.strip()][-lines:]
+
+    def picture(self, device, path):
+        """What DEVICE, a display, shows now, as the file PATH (PPM)."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(QMP_LIMIT)
+            monitor.connect(os.path.join(self.folder, "qmp"))
+            with monitor.makefile("rw") as lines:
+                lines.readline()
+                for command, words in (("qmp_capabilities", {}), ("screendump", {"filename": path, "device": device})):
+                    lines.write(json.dumps({"execute": command, "arguments": words}) + "\n")
+                    lines.flush()
+                    answer = {}
+                    # events come between
+                    while not {"return", "error"} & set(answer):
+                        answer = json.loads(lines.readline())
+                    if "error" in answer:
+                        raise Fault(f"{device}: {answer['error']['desc']}")
 
     # ---- words ----
 

@@ -11,6 +11,7 @@ FOLDER/share is what the host finds as /lab. A host that was started there with 
 """
 
 import os
+import re
 import select
 import shutil
 import socket
@@ -33,12 +34,14 @@ def say(text):
 
 
 class Follower:
-    """Shows what is added to a file."""
+    """Shows what is added to a file, and sees to wishes."""
 
-    def __init__(self, path):
+    def __init__(self, path, wishes):
         self.path, self.at, self.rest = path, 0, b""
+        self.wishes = wishes
 
     def look(self):
+        self.wishes.look()
         try:
             with open(self.path, "rb") as file:
                 file.seek(self.at)
@@ -55,6 +58,28 @@ class Follower:
         self.look()
         if self.rest:
             say("    " + self.rest.decode(errors="replace"))
+
+
+class Wishes:
+    """What a scenario asks of the machine below: a file "wish" in its folder with the words "picture DEVICE", which
+    becomes DEVICE.ppm there. The file goes away when that is done; "wish.failed" says why it was not."""
+
+    def __init__(self, host, folder):
+        self.host, self.folder, self.wish = host, folder, os.path.join(folder, "wish")
+
+    def look(self):
+        if not os.path.exists(self.wish):
+            return
+        with open(self.wish, encoding="utf-8", errors="replace") as file:
+            wish = re.fullmatch(r"picture ([a-z][a-z-]*)\n", file.read(100))
+        try:
+            if not wish:
+                raise machine.Fault("no such wish")
+            self.host.picture(wish[1], os.path.join(self.folder, f"{wish[1]}.ppm"))
+        except (machine.Fault, OSError, ValueError) as fault:
+            with open(f"{self.wish}.failed", "w", encoding="utf-8") as file:
+                print(fault, file=file)
+        os.unlink(self.wish)
 
 
 class Runner:
@@ -88,7 +113,7 @@ class Runner:
         while True:
             shutil.rmtree(out, ignore_errors=True)
             os.makedirs(out)
-            follower = Follower(os.path.join(out, "output"))
+            follower = Follower(os.path.join(out, "output"), Wishes(self.machine, out))
             say(f"==> {name}")
             start, used = time.monotonic(), self.machine.cpu_seconds()
             try:

@@ -16,7 +16,7 @@ import patch_tcg  # noqa: E402
 
 # Plays QEMU and the agent in it: a scenario does what its name says. "once" is done by its first start only.
 FAKE = r"""#!/usr/bin/env python3
-import os, re, socket, sys, time
+import json, os, re, socket, sys, threading, time
 words = " ".join(sys.argv)
 assert os.path.exists(os.path.join(os.environ["QEMU_MODULE_DIR"], "accel-tcg-x86_64.so"))
 folder = re.search(r"path=(\S+)/port,", words).group(1)
@@ -25,9 +25,34 @@ with open(re.search(r"file:(\S+)", words).group(1), "w") as console:
 marker = os.path.join(folder, "started")
 first = not os.path.exists(marker)
 open(marker, "w").close()
-server = socket.socket(socket.AF_UNIX)
-server.bind(os.path.join(folder, "port"))
-server.listen()
+def listen(name):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(os.path.join(folder, name))
+    server.listen()
+    return server
+def monitor():
+    qmp = listen("qmp")
+    while True:
+        lines = qmp.accept()[0].makefile("rw")
+        lines.write('{"QMP": {}}\n{"event": "RESUME"}\n')
+        lines.flush()
+        for line in lines:
+            asked = json.loads(line)
+            answer = {"return": {}}
+            if asked["execute"] == "screendump" and asked["arguments"]["device"] != "gpu":
+                answer = {"error": {"desc": "no such device"}}
+            elif asked["execute"] == "screendump":
+                open(asked["arguments"]["filename"], "w").write("a picture")
+            lines.write(json.dumps(answer) + "\n")
+            lines.flush()
+def wish(out, words):
+    with open(out + "/wish.new", "w") as file:
+        file.write(words)
+    os.rename(out + "/wish.new", out + "/wish")
+    while os.path.exists(out + "/wish"):
+        time.sleep(0.01)
+threading.Thread(target=monitor, daemon=True).start()
+server = listen("port")
 greeted = False
 while True:
     port = server.accept()[0]
@@ -44,6 +69,8 @@ while True:
             name = rest[0]
             with open(os.path.join(folder, "share", "out", name, "output"), "w") as out:
                 out.write("output of " + name)
+            if name.startswith("wish-"):
+                wish(os.path.join(folder, "share", "out", name), name.replace("-", " ")[5:] + "\n")
             if name == "dies" or (name == "dies-once" and first):
                 sys.exit(9)
             if name == "hangs":
@@ -83,6 +110,17 @@ class Runner(unittest.TestCase):
         with open(f"{self.folder}/results/fails/status", encoding="utf-8") as file:
             self.assertEqual(file.read(), "3\n")
         self.assertTrue(os.path.exists(f"{self.folder}/results/console.log"))
+
+    def test_wishes(self):
+        done = self.run_scenarios("wish-picture-gpu", "wish-picture-none", "wish-nonsense")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for name, file, text in (
+            ("wish-picture-gpu", "gpu.ppm", "a picture"),
+            ("wish-picture-none", "wish.failed", "none: no such device\n"),
+            ("wish-nonsense", "wish.failed", "no such wish\n"),
+        ):
+            with open(f"{self.folder}/results/{name}/{file}", encoding="utf-8") as found:
+                self.assertEqual(found.read(), text)
 
     def test_host_dies_once(self):
         done = self.run_scenarios("dies-once", "two")
