@@ -47,6 +47,14 @@ scenario() {
         scenario gpu-run
 }
 
+@test "a display that does DMA, with its DRM driver from a bundle: a picture" {
+        scenario drm
+}
+
+@test "a disk with its driver from a bundle: what it reads and writes" {
+        scenario driver-nvme
+}
+
 @test "devices to vfio-pci and back" {
         scenario lease-return
 }
