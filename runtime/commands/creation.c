@@ -121,6 +121,14 @@ static int find_cgroups(Creation *c, Error *err) {
         return r < 0 ? r : cgroup_folders(path, request->id, &c->cgroups, err);
 }
 
+/* Kubernetes' engines hand a pod's annotations down to all its containers: the devices are in the pod's machine already. */
+static void drop_wishes_of_pod(Creation *c) {
+        const char *own = str_map_get(&c->bundle.spec->annotations, GPU_ANNOTATION);
+
+        if (own && c->pod && c->pod->gpu && streq(own, c->pod->gpu))
+                gpu_request_drop(&c->bundle.gpu, GPU_BY_ANNOTATION);
+}
+
 static int prepare(Creation *c, Error *err) {
         const ContainerRequest *request = c->request;
         PlanRequest what = {
@@ -146,6 +154,7 @@ static int prepare(Creation *c, Error *err) {
                 r = find_cgroups(c, err);
         if (r >= 0)
                 r = pod_find(request->globals, c->bundle.spec, &c->pod, err);
+        drop_wishes_of_pod(c);
         if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->caller, &c->facts, err);
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)

@@ -9,6 +9,7 @@
 #include "common/base/path.h"
 #include "common/base/str.h"
 #include "runtime/commands/container.h"
+#include "runtime/gpu/request.h"
 #include "runtime/host/pod-share.h"
 
 static bool is_alive(const Container *container) {
@@ -55,6 +56,8 @@ int pod_find(const Globals *globals, const OciSpec *spec, Pod **ret, Error *err)
         pod = xnew(Pod, 1);
         pod->id = xstrdup(owner->entry->id);
         pod->control = path_join(owner->entry->path, STATE_CONTROL);
+        if (str_map_get(&owner->record->annotations, GPU_ANNOTATION))
+                pod->gpu = xstrdup(str_map_get(&owner->record->annotations, GPU_ANNOTATION));
         pod->vcpus = owner->record->vcpus;
         pod->memory = owner->record->memory;
         for (size_t i = 0; i < spec->linux_->n_namespaces; i++) {
@@ -75,6 +78,7 @@ Pod *pod_free(Pod *pod) {
                 return NULL;
         free(pod->id);
         free(pod->control);
+        free(pod->gpu);
         strv_free(pod->namespaces);
         if (pod->share >= 0)
                 close(pod->share);

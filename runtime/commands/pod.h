@@ -11,6 +11,7 @@ typedef struct Pod {
         char *control;     /* its control socket */
         char **namespaces; /* types of the bundle's namespaces that are the pod's */
         int share;         /* mount namespace of its virtiofsd; -1 */
+        char *gpu;         /* annotation of the container with the VM that asks for devices; NULL: none */
         uint32_t vcpus;    /* of the machine */
         uint64_t memory;   /* its RAM, bytes */
 } Pod;

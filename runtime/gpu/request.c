@@ -28,6 +28,18 @@ static bool is_there(const GpuRequest *request, const GpuWish *wish) {
         return false;
 }
 
+void gpu_request_drop(GpuRequest *request, const char *source) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < request->n_wishes; i++) {
+                if (streq(request->wishes[i].source, source))
+                        free(request->wishes[i].source);
+                else
+                        request->wishes[kept++] = request->wishes[i];
+        }
+        request->n_wishes = kept;
+}
+
 int gpu_request_add(GpuRequest *request, const GpuWish *wish, const char *source, Error *err) {
         GpuWish *added;
 

@@ -10,6 +10,8 @@
 #define GPU_WISHES_MAX  32U   /* of a container, and slots of its machine */
 #define GPU_REQUEST_MAX 1024U /* bytes of one text */
 
+#define GPU_BY_ANNOTATION "annotation " GPU_ANNOTATION /* as a source */
+
 typedef enum GpuWishKind {
         GPU_WISH_ADDRESS, /* this function, with what belongs to it */
         GPU_WISH_MODEL,   /* one that is free, by vendor and device id */
@@ -40,6 +42,9 @@ void gpu_request_done(GpuRequest *request);
 
 /* Appends, unless a wish of the same kind names the same device already; SOURCE is copied. E2BIG beyond GPU_WISHES_MAX. */
 int gpu_request_add(GpuRequest *request, const GpuWish *wish, const char *source, Error *err);
+
+/* Takes out what SOURCE has wished for. */
+void gpu_request_drop(GpuRequest *request, const char *source);
 
 /*
  * The value of the annotation: items with commas between, each an address ("0000:65:00.0", "65:00.0"), a model

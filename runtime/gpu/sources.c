@@ -93,7 +93,7 @@ static bool lists_devices(const OciSpec *spec) {
 static int from_annotation(const GpuSources *from, GpuRequest *request, Error *err) {
         const char *text = str_map_get(&from->spec->annotations, GPU_ANNOTATION);
 
-        return text ? gpu_request_parse(text, "annotation " GPU_ANNOTATION, request, err) : 0;
+        return text ? gpu_request_parse(text, GPU_BY_ANNOTATION, request, err) : 0;
 }
 
 static int from_devices(const GpuSources *from, GpuRequest *request, Error *err) {
@@ -194,15 +194,15 @@ static int check_agreement(const GpuSources *from, const GpuRequest *request, si
                 return 0;
         if (own == 0)
                 return error_set(err, EINVAL,
-                                 "annotation " GPU_ANNOTATION
-                                 " asks for no device, and %s for some; leave one of "
-                                 "them out",
+                                 GPU_BY_ANNOTATION " asks for no device, and %s for some; leave one of "
+                                                   "them out",
                                  request->wishes[own].source);
         for (size_t i = 0; i < own; i++)
                 if (request->wishes[i].kind == GPU_WISH_COUNT || request->wishes[i].kind == GPU_WISH_MODEL)
                         return error_set(
                                 err, EINVAL,
-                                "annotation " GPU_ANNOTATION " leaves the choice open, and %s names "
+                                GPU_BY_ANNOTATION
+                                " leaves the choice open, and %s names "
                                 "devices: it cannot be told whether the same are meant; leave one of them "
                                 "out",
                                 request->wishes[own].source);

@@ -11,6 +11,20 @@
 #include "runtime/gpu/sources.h"
 #include "runtime/gpu/vfio-node.h"
 
+static void test_drop(void **state) {
+        cleanup_gpu_request GpuRequest request = { 0 };
+        cleanup_error Error e = { 0 };
+
+        (void)state;
+        assert_int_equal(gpu_request_parse("0000:65:00.0", GPU_BY_ANNOTATION, &request, &e), 0);
+        assert_int_equal(gpu_request_parse_visible("3", "place", &request, &e), 0);
+        assert_int_equal(gpu_request_parse("2", GPU_BY_ANNOTATION, &request, &e), 0);
+        assert_int_equal(request.n_wishes, 3);
+        gpu_request_drop(&request, GPU_BY_ANNOTATION);
+        assert_int_equal(request.n_wishes, 1);
+        assert_string_equal(request.wishes[0].source, "place");
+}
+
 /* ---- NVIDIA_VISIBLE_DEVICES ---- */
 
 static void test_visible(void **state) {
@@ -205,13 +219,10 @@ static void test_other_makers(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_visible),
-                cmocka_unit_test(test_hooks),
-                cmocka_unit_test(test_containerds_hook),
-                cmocka_unit_test(test_vfio_nodes),
-                cmocka_unit_test(test_look),
-                cmocka_unit_test(test_apply),
-                cmocka_unit_test(test_other_makers),
+                cmocka_unit_test(test_drop),       cmocka_unit_test(test_visible),
+                cmocka_unit_test(test_hooks),      cmocka_unit_test(test_containerds_hook),
+                cmocka_unit_test(test_vfio_nodes), cmocka_unit_test(test_look),
+                cmocka_unit_test(test_apply),      cmocka_unit_test(test_other_makers),
         };
 
         return cmocka_run_group_tests_name("gpu-sources", tests, NULL, NULL);
