@@ -35,6 +35,19 @@ static int read_plan(const JsonField *fields, void *plan, Error *err) {
         return 0;
 }
 
+/* Of all that belongs to the container on the host, before there is anything else of it: engines' shims, from which it would
+ * be inherited, are those that the kernel kills last. To lower it takes a privilege that not every host gives. */
+static void set_oom_score(const OptInt64 *score) {
+        cleanup_free char *text = xasprintf("%lld", (long long)score->value), *now = NULL;
+        cleanup_error Error error = { 0 };
+
+        if (!score->set || file_read_line(AT_FDCWD, "/proc/self/oom_score_adj", &now, &error) < 0 ||
+            streq(now, text))
+                return;
+        if (file_write(AT_FDCWD, "/proc/self/oom_score_adj", text, &error) < 0)
+                log_warning("process.oomScoreAdj: %s on the host, where it stays %s", error.message, now);
+}
+
 static int run_monitor(Error *err) {
         LaunchPlan plan = { 0 };
         bool orphaned = false;
@@ -43,6 +56,7 @@ static int run_monitor(Error *err) {
         r = read_plan(launch_plan_fields, &plan, err);
         if (r < 0)
                 return r;
+        set_oom_score(&plan.oom_score_adj);
         r = session_run(&plan, &orphaned, err);
         if (orphaned)
                 orphan_clean_up(&plan);

@@ -34,6 +34,7 @@ const JsonField launch_plan_fields[] = {
         { JSON_UINT32_ARRAY_FIELD(LaunchPlan, qemu_groups, "qemuGroups") },
         { JSON_FIELD(LaunchPlan, driver, "driver", JSON_KIND_STRING) },
         { JSON_FIELD(LaunchPlan, qemu_devices, "qemuDevices", JSON_KIND_STRV) },
+        { JSON_FIELD(LaunchPlan, oom_score_adj, "oomScoreAdj", JSON_KIND_OPT_INT64) },
         { JSON_FIELD(LaunchPlan, memlock, "memlock", JSON_KIND_UINT64) },
         { JSON_ARRAY_FIELD(LaunchPlan, shares, "shares", launch_share_fields) },
         { JSON_ARRAY_FIELD(LaunchPlan, disks, "disks", launch_disk_fields) },

@@ -96,9 +96,10 @@ typedef struct LaunchPlan {
         uint32_t qemu_uid, qemu_gid; /* identity of QEMU; 0: stays root (9p share) */
         uint32_t *qemu_groups;       /* supplementary groups of QEMU (that of /dev/kvm) */
         size_t n_qemu_groups;
-        char *driver;        /* driver bundle, absolute path; NULL: none */
-        char **qemu_devices; /* device nodes QEMU may open by path ("/dev/kvm", "/dev/vfio/42") */
-        uint64_t memlock;    /* bytes QEMU may pin (RLIMIT_MEMLOCK); UINT64_MAX: no limit; 0: left as it is */
+        char *driver;           /* driver bundle, absolute path; NULL: none */
+        char **qemu_devices;    /* device nodes QEMU may open by path ("/dev/kvm", "/dev/vfio/42") */
+        OptInt64 oom_score_adj; /* of shim, QEMU, virtiofsd on the host; not set: what they inherit */
+        uint64_t memlock; /* bytes QEMU may pin (RLIMIT_MEMLOCK); UINT64_MAX: no limit; 0: left as it is */
         LaunchShare *shares;
         size_t n_shares;
         LaunchDisk *disks;

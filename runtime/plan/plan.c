@@ -124,6 +124,7 @@ static void fill_launch(Planner *p, Json *guest) {
                 fill_devices(p);
         launch->guest = create_request(vm, p->request, guest);
         launch->terminal = p->spec->process->terminal;
+        launch->oom_score_adj = p->spec->process->oom_score_adj;
         launch->remove_state = p->request->foreground;
         if (launch->boot_timeout_ms == 0)
                 launch->boot_timeout_ms = p->config->boot_timeout_ms;

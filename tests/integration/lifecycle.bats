@@ -323,6 +323,22 @@ setup() {
         assert_clean
 }
 
+@test "oomScoreAdj holds for the machine on the host too" {
+        local pid
+        args sleep 1000
+        edit '.process.oomScoreAdj = 432'
+        carrel_detached create "$CT"
+        for pid in $(carrel ps --format json "$CT" | jq '.[]'); do
+                assert_equal "$(<"/proc/$pid/oom_score_adj")" 432
+        done
+        carrel delete --force "$CT"
+        # lower is not for everybody: the container starts all the same
+        edit '.process.oomScoreAdj = -998'
+        carrel_detached create "$CT"
+        carrel delete --force "$CT"
+        assert_clean
+}
+
 @test "the console log is shown by console" {
         script 'sleep 30'
         carrel_detached run -d "$CT"
