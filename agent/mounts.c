@@ -14,6 +14,7 @@
 #include "common/base/mem.h"
 #include "common/base/path.h"
 #include "common/base/str.h"
+#include "common/protocol/message.h"
 
 typedef struct PlannedMount {
         const OciMount *mount;
@@ -50,6 +51,24 @@ static int check_mount(const PlannedMount *m, Error *err) {
         return 0;
 }
 
+/* Whether it is the memory that containers of a pod share. */
+static bool is_of_pod(const PlannedMount *m) {
+        return streq(m->mount->type, "tmpfs") && streq(m->mount->source, GUEST_POD_SHM);
+}
+
+/* Made for the first container that wants it, as large as that one says. */
+static int make_pod_memory(const PlannedMount *m, Error *err) {
+        cleanup_close int place = -1, fd = -1;
+
+        if (mkdir(GUEST_POD_SHM, 0700) < 0)
+                return errno == EEXIST ? 0 : error_errno(err, GUEST_POD_SHM);
+        place = open(GUEST_POD_SHM, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (place < 0)
+                return error_errno(err, GUEST_POD_SHM);
+        fd = mount_new("tmpfs", "shm", 0, m->options.data, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+        return fd < 0 ? fd : mount_attach(fd, place, err);
+}
+
 int mount_plan_new(const OciSpec *spec, const char *cgroup, MountPlan **ret, Error *err) {
         cleanup(mount_plan_freep) MountPlan *plan = xnew(MountPlan, 1);
 
@@ -64,7 +83,7 @@ int mount_plan_new(const OciSpec *spec, const char *cgroup, MountPlan **ret, Err
                 m->fd = -1;
                 plan->n_mounts++;
                 mount_options_parse(m->mount->options, &m->options);
-                if (check_mount(m, err) < 0)
+                if (check_mount(m, err) < 0 || (is_of_pod(m) && make_pod_memory(m, err) < 0))
                         return error_prefix(err, "mounts[%zu] (%s)", i, m->mount->destination);
         }
         *ret = TAKE_PTR(plan);
@@ -277,6 +296,8 @@ static int new_mount(const MountPlan *plan, const PlannedMount *m, int root, Err
         const OciMount *mount = m->mount;
 
         if (is_bind(m))
+                return new_bind(plan, m, err);
+        if (is_of_pod(m))
                 return new_bind(plan, m, err);
         if (streq(mount->type, "tmpfs"))
                 return new_tmpfs(m, root, err);

@@ -29,6 +29,9 @@
 /* In the guest's config.json the path of a namespace that is the pod's, that is, that of container 0. */
 #define NAMESPACE_OF_POD "/pod"
 
+/* Source of a tmpfs that is one for all containers of the guest with such a mount (their shared memory). */
+#define GUEST_POD_SHM "/run/carrel/shm"
+
 typedef struct Hello {
         uint32_t version;
         char *agent;          /* its version */

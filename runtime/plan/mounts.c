@@ -64,8 +64,10 @@ static const SpecialBind *find_special(const char *source) {
 
 /* The same for binds that are told by other marks than their source. */
 #define WHY_HOST_SHM "shared memory is the guest's own; it is not shared with the host"
-#define WHY_SHM      "shared memory is a tmpfs of the guest, as large as the one that is bound there"
-#define WHY_MAPPED   "ids can be mapped of files of the host only; leave out uidMappings, gidMappings and idmap"
+#define WHY_SHM                                                                                              \
+        "shared memory is a tmpfs of the guest, as large as the one that is bound there, and the same for "  \
+        "all containers of a pod"
+#define WHY_MAPPED "ids can be mapped of files of the host only; leave out uidMappings, gidMappings and idmap"
 
 /* ---- file systems ---- */
 
@@ -240,6 +242,12 @@ static int add_share(Work *w, char *source, Error *err) {
         return is_mapped(w->mount) ? map_share(w, &launch->shares[launch->n_shares - 1], err) : 0;
 }
 
+/* Containers that have one IPC namespace have one shared memory; a machine's first container may become a pod. */
+static bool shares_memory(const Planner *p) {
+        return !p->request->pod || strv_contains(p->request->pod_namespaces, "ipc") ||
+               !oci_namespace(p->spec->linux_, "ipc");
+}
+
 /* A source the shared tree cannot carry. 1: done with; 0: it is an ordinary one. */
 static int special_bind(Work *w, const char *source, Error *err) {
         cleanup_free char *destination = path_normalize(w->mount->destination);
@@ -252,6 +260,8 @@ static int special_bind(Work *w, const char *source, Error *err) {
                 else
                         planner_note(w->p, "%s: " WHY_SHM, w->at);
                 replace(w, "tmpfs");
+                if (shares_memory(w->p))
+                        json_set(w->guest, "source", json_new_string(GUEST_POD_SHM));
                 if (!streq(source, "/dev/shm") && w->p->request->shm_bytes > 0)
                         set_size(w, w->p->request->shm_bytes);
                 return 1;
