@@ -43,11 +43,14 @@ const JsonField runtime_config_fields[] = {
         { JSON_FIELD(RuntimeConfig, vcpus, "vcpus", JSON_KIND_UINT32), .flags = JSON_WRITE_ZERO,
           .doc = "Processors of the guest. 0: as many as the container's CPU limit amounts to, without one "
                  "as many as the "
-                 "host has, at most 4. Default: 0." },
+                 "host has, at most 4; for a pod more, if its containers' limits amount to more. Default: "
+                 "0." },
         { JSON_FIELD(RuntimeConfig, memory_mib, "memoryMiB", JSON_KIND_UINT64), .flags = JSON_WRITE_ZERO,
           .doc = "Memory of the guest in MiB, at least 128. 0: the container's memory limit and what the "
                  "guest itself "
-                 "needs, without a limit 2048. Untouched memory costs the host nothing. Default: 0." },
+                 "needs; without a limit 2048, for a pod more if its containers' limits amount to more, and "
+                 "never more than the cgroups above allow. Untouched memory costs the host nothing. Default: "
+                 "0." },
         { JSON_FIELD(RuntimeConfig, network_cards, "networkCards", JSON_KIND_UINT32),
           .flags = JSON_WRITE_ZERO,
           .doc = "Network cards of the guest, at most 8: so many interfaces a container can have. One that "

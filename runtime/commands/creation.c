@@ -170,6 +170,7 @@ static int prepare(Creation *c, Error *err) {
         what.pod = c->pod ? c->pod->control : NULL;
         what.pod_namespaces = c->pod ? c->pod->namespaces : NULL;
         what.shm_bytes = bundle_shm_bytes(&c->bundle);
+        what.memory_above = cgroup_memory_above(c->cgroups);
         r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);
         if (r >= 0 && !c->pod)
                 r = kernel_check(c->plan, c->bundle.config, err);

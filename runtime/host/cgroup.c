@@ -281,6 +281,42 @@ int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err) {
         return r < 0 ? r : 0;
 }
 
+/* 0: FOLDER has none. Version 1 writes a number that is as good as none. */
+static uint64_t memory_limit_of(const char *folder) {
+        static const char *const names[] = { "memory.limit_in_bytes", "memory.max" };
+        uint64_t limit = 0;
+
+        for (size_t i = 0; i < ELEMENTS_OF(names) && limit == 0; i++) {
+                cleanup_free char *path = path_join(folder, names[i]), *text = NULL;
+                cleanup_error Error ignored = { 0 };
+
+                if (file_read_line(AT_FDCWD, path, &text, &ignored) < 0 ||
+                    !str_to_u64(text, 10, UINT64_MAX, &limit) || limit >= INT64_MAX / 2)
+                        limit = 0;
+        }
+        return limit;
+}
+
+uint64_t cgroup_memory_above(char *const *folders) {
+        uint64_t least = 0;
+
+        STRV_FOR_EACH (folder, folders) {
+                char *above = parent_of(*folder);
+
+                for (unsigned i = 0; i < DEPTH_MAX && !streq(above, "/"); i++) {
+                        uint64_t limit = memory_limit_of(above);
+                        char *next = parent_of(above);
+
+                        if (limit > 0 && (least == 0 || limit < least))
+                                least = limit;
+                        free(above);
+                        above = next;
+                }
+                free(above);
+        }
+        return least;
+}
+
 uint64_t cgroup_weight(uint64_t shares) {
         if (shares < 2)
                 shares = 2;

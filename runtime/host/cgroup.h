@@ -36,6 +36,9 @@ int cgroup_limit_memory(char *const *folders, uint64_t bytes, Error *err);
 /* CPU may be NULL. What no mounted controller can do is returned as warnings (Strv). */
 int cgroup_limit_cpu(char *const *folders, const OciCpu *cpu, char ***warnings, Error *err);
 
+/* The least of the limits of memory of the cgroups above these, in bytes; 0: none of them has one. */
+uint64_t cgroup_memory_above(char *const *folders);
+
 /* cpu.shares of version 1, 2 to 262144, as cpu.weight of version 2, 1 to 10000. */
 uint64_t cgroup_weight(uint64_t shares);
 

@@ -93,6 +93,7 @@ typedef struct PlanRequest {
         bool debug;                  /* kernel log on the console */
         bool foreground;             /* carrel run without --detach: state goes with it */
         uint64_t shm_bytes;          /* size of the tmpfs that is bound onto /dev/shm; 0: none is */
+        uint64_t memory_above;       /* bytes that the cgroups above the container's allow; 0: no limit */
         uint64_t begin_usec;         /* now_usec() at the start of the command; 0 in golden tests */
 } PlanRequest;
 

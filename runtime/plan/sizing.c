@@ -8,6 +8,7 @@
 
 #include "common/base/mem.h"
 #include "runtime/plan/planner.h"
+#include "runtime/plan/pod-size.h"
 
 #define CPU_PERIOD_DEFAULT 100000U /* microseconds; the kernel's */
 
@@ -138,7 +139,7 @@ uint64_t sizing_host_overhead(uint64_t guest_bytes, Accelerator accelerator) {
 
 /* ---- the machine ---- */
 
-static int size_vcpus(Planner *p, const OciResources *resources, Error *err) {
+static int size_vcpus(Planner *p, const OciResources *resources, const PodSize *pod, Error *err) {
         uint32_t host = p->facts->cpus > 0 ? p->facts->cpus : 1;
         bool kvm = p->plan->vm.accelerator == ACCELERATOR_KVM;
         uint32_t wanted = p->config->vcpus, limit;
@@ -146,10 +147,10 @@ static int size_vcpus(Planner *p, const OciResources *resources, Error *err) {
 
         if (r < 0)
                 return error_prefix(err, "config.json");
-        if (wanted == 0 && limit > 0)
-                wanted = limit < host ? limit : host;
+        if (limit == 0)
+                limit = pod->cpus > GUEST_VCPUS_DEFAULT ? pod->cpus : GUEST_VCPUS_DEFAULT;
         if (wanted == 0)
-                wanted = host < GUEST_VCPUS_DEFAULT ? host : GUEST_VCPUS_DEFAULT;
+                wanted = limit < host ? limit : host;
         if (wanted > host && kvm)
                 planner_warn(p,
                              "vcpus: %" PRIu32 " are configured, but the host has %" PRIu32
@@ -164,7 +165,21 @@ static int size_vcpus(Planner *p, const OciResources *resources, Error *err) {
         return 0;
 }
 
-static int size_memory(Planner *p, const OciResources *resources, Error *err) {
+/* Without a limit of its own: for a pod at least what its containers may have together, and never so much that the cgroups
+ * above would have QEMU killed. (The kubelet limits a pod's cgroup when all its containers have limits.) */
+static uint64_t unlimited_mib(const Planner *p, const PodSize *pod) {
+        uint64_t wanted = (uint64_t)GUEST_MEMORY_DEFAULT_MIB * MIB, above = p->request->memory_above, beside;
+
+        if (pod->memory > 0 && pod->memory <= INT64_MAX / 2 &&
+            pod->memory + sizing_guest_overhead(pod->memory) > wanted)
+                wanted = pod->memory + sizing_guest_overhead(pod->memory);
+        beside = sizing_host_overhead(wanted, p->plan->vm.accelerator);
+        if (above > 0 && wanted + beside > above)
+                return (above > beside ? above - beside : 0) / MIB;
+        return divide_up(wanted, MIB);
+}
+
+static int size_memory(Planner *p, const OciResources *resources, const PodSize *pod, Error *err) {
         uint64_t host_mib = p->facts->memory / MIB;
         uint64_t limit = sizing_memory_limit(resources);
         uint64_t wanted = p->config->memory_mib;
@@ -189,7 +204,7 @@ static int size_memory(Planner *p, const OciResources *resources, Error *err) {
                 wanted = limit / MIB >= host_mib ? host_mib
                                                  : divide_up(limit + sizing_guest_overhead(limit), MIB);
         if (wanted == 0)
-                wanted = GUEST_MEMORY_DEFAULT_MIB;
+                wanted = unlimited_mib(p, pod);
         if (wanted < GUEST_MEMORY_MIN_MIB)
                 wanted = GUEST_MEMORY_MIN_MIB;
         if (wanted > host_mib)
@@ -207,7 +222,11 @@ static int size_memory(Planner *p, const OciResources *resources, Error *err) {
 
 int planner_size(Planner *p, Error *err) {
         const OciResources *resources = p->spec->linux_ ? p->spec->linux_->resources : NULL;
-        int r = size_vcpus(p, resources, err);
+        PodSize pod;
+        int r = pod_size(&p->spec->annotations, &pod, err);
 
-        return r < 0 ? r : size_memory(p, resources, err);
+        if (r < 0)
+                return error_prefix(err, "config.json");
+        r = size_vcpus(p, resources, &pod, err);
+        return r < 0 ? r : size_memory(p, resources, &pod, err);
 }

@@ -103,6 +103,7 @@ static int make(const char *folder, const char *facts_file, const char *state, P
                 .debug = has_word(folder, "debug"),
                 .foreground = has_word(folder, "foreground"),
                 .shm_bytes = has_word(folder, "shm") ? 7 << 20 : 0,
+                .memory_above = has_word(folder, "above") ? 640 << 20 : 0,
         };
         int r = read_facts(folder, facts_file, &facts, err);
 

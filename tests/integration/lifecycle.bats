@@ -339,6 +339,22 @@ setup() {
         assert_clean
 }
 
+@test "a machine without a limit of its own is no larger than the cgroup above it allows" {
+        local above=/sys/fs/cgroup/memory/$CT-above
+        need "no memory controller of version 1" test -d /sys/fs/cgroup/memory
+        mkdir "$above"
+        echo $((700 * 1024 * 1024)) >"$above/memory.limit_in_bytes"
+        args sleep 1000
+        edit '.linux.cgroupsPath = $path' --arg path "/$CT-above/$CT"
+        carrel_detached create "$CT"
+        # what QEMU, and what it translates, take beside the guest's memory
+        run jq '.memory / 1048576' "$ROOT/$CT/record.json"
+        [ "$output" -gt 256 ] && [ "$output" -lt 572 ] || fail "$output"
+        carrel delete --force "$CT"
+        find /sys/fs/cgroup -maxdepth 2 -name "$CT-above" -exec rmdir {} +
+        assert_clean
+}
+
 @test "the console log is shown by console" {
         script 'sleep 30'
         carrel_detached run -d "$CT"

@@ -121,6 +121,36 @@ static void assert_holds(const char *folder, const char *name, const char *expec
         assert_string_equal(text, expected);
 }
 
+static void make_limit(const char *folder, const char *file, const char *text) {
+        cleanup_free char *path = path_join(folder, file);
+        cleanup_error Error error = { 0 };
+
+        assert_int_equal(path_make_directories(AT_FDCWD, folder, 0755, &error), 0);
+        touch(folder, file);
+        assert_int_equal(file_write(AT_FDCWD, path, text, &error), 0);
+}
+
+/* Its own limit is not one above it; "max", and what version 1 writes for it, is none. */
+static void test_memory_above(void **state) {
+        const char *top = *state;
+        cleanup_free char *v2 = xasprintf("%s/v2/pod", top), *v1 = xasprintf("%s/v1/pod", top);
+        cleanup_free char *one_v2 = path_join(v2, "one"), *one_v1 = path_join(v1, "one");
+        char *folders[] = { one_v2, one_v1, NULL };
+
+        assert_int_equal(cgroup_memory_above(folders), 0);
+        make_limit(one_v2, "memory.max", "1000\n");
+        make_limit(v2, "memory.max", "max\n");
+        assert_int_equal(cgroup_memory_above(folders), 0);
+        make_limit(top, "memory.max", "8000\n");
+        assert_int_equal(cgroup_memory_above(folders), 8000);
+        make_limit(v2, "memory.max", "4000\n");
+        assert_int_equal(cgroup_memory_above(folders), 4000);
+        make_limit(v1, "memory.limit_in_bytes", "9223372036854771712\n");
+        assert_int_equal(cgroup_memory_above(folders), 4000);
+        make_limit(v1, "memory.limit_in_bytes", "3000\n");
+        assert_int_equal(cgroup_memory_above(folders), 3000);
+}
+
 static OciCpu some_cpu(void) {
         OciCpu cpu = { 0 };
 
@@ -207,6 +237,7 @@ int main(void) {
                 cmocka_unit_test(test_climbing),
                 cmocka_unit_test(test_odd_mounts),
                 cmocka_unit_test(test_refusals),
+                TEST(test_memory_above),
                 TEST(test_limits_v1),
                 TEST(test_limits_v2),
                 TEST(test_missing_controllers),
