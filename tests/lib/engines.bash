@@ -19,6 +19,7 @@ engine_lacks() {
         case $1 in
         docker) programs+=(containerd containerd-shim-runc-v2 dockerd docker runc) ;;
         containerd) programs+=(containerd containerd-shim-runc-v2 ctr runc) ;;
+        cri) programs+=(containerd containerd-shim-runc-v2 ctr runc protoc curl /usr/lib/cni/bridge) ;;
         podman) programs+=(podman conmon runc) ;;
         slurm) programs=(munged slurmctld slurmd srun) ;;
         esac
@@ -28,6 +29,7 @@ engine_lacks() {
                         return
                 fi
         done
+        if [ "$1" = cri ] && ! /usr/bin/python3 -c 'import google.protobuf, grpc' 2>/dev/null; then echo "no grpc for Python (tools/deps engines)"; fi
 }
 
 # An engine can be tested, or the test is skipped with the reason (REQUIRE=engines: fails).
@@ -74,7 +76,8 @@ install_carrel() {
 
 # ---- a file's engines ----
 
-# engines_begin NAME...: for setup_file. Names of engines: docker, containerd, podman, slurm (tests/lib/slurm.bash).
+# engines_begin NAME...: for setup_file. Names of engines: docker, containerd, podman, slurm (tests/lib/slurm.bash), cri
+# (tests/lib/cri.bash).
 engines_begin() {
         local name
 
