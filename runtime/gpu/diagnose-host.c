@@ -8,7 +8,8 @@
 #include "common/base/mem.h"
 #include "runtime/gpu/diagnose.h"
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB              (UINT64_C(1) << 20)
+#define SMALL_PAGES_SLOW (8192 * MIB) /* bytes; below that nobody notices */
 
 /* A word of the kernel's command line, the last of its kind counts: "off" for "iommu=off"; NULL: it is not there. */
 static char *option_of(const GpuFacts *facts, const char *name) {
@@ -100,16 +101,18 @@ static void find_interrupts(const GpuFacts *facts, GpuFindings *f) {
                         "interrupts of devices are not remapped, and vfio refuses to do without");
 }
 
-/* By errno's words: facts may come from JSON. */
-static const char *fix_of_access(const char *problem) {
+char *gpu_fix_of_access(const char *node, const char *problem) {
         if (streq(problem, "Operation not permitted"))
-                return "a device cgroup forbids it: if carrel runs in a container, start that with --device "
-                       "/dev/vfio/vfio; if in a service, allow it there (DeviceAllow=/dev/vfio/vfio rw)";
+                return xasprintf(
+                        "a device cgroup forbids it: if carrel runs in a container, start that with --device "
+                        "%s; if in a service, allow it there (DeviceAllow=%s rw)",
+                        node, node);
         if (streq(problem, "Permission denied"))
-                return "run carrel as root, or give its user the node (chmod, udev rule)";
+                return xstrdup("run carrel as root, or give its user the node (chmod, udev rule)");
         if (streq(problem, "No such file or directory"))
-                return "let udev or devtmpfs make it; if carrel runs in a container: --device /dev/vfio/vfio";
-        return "see dmesg | grep -i vfio";
+                return xasprintf("let udev or devtmpfs make it; if carrel runs in a container: --device %s",
+                                 node);
+        return xstrdup("see dmesg | grep -i vfio");
 }
 
 static void find_vfio(const GpuFacts *facts, GpuFindings *f) {
@@ -125,9 +128,12 @@ static void find_vfio(const GpuFacts *facts, GpuFindings *f) {
                         "linux-modules-extra-$(uname -r)), or restart into the installed one",
                         "the driver vfio-pci is not there for kernel %s",
                         facts->kernel_release ? facts->kernel_release : "(unknown)");
-        if (facts->vfio_problem)
-                gpu_findings_add(f, GPU_BLOCKED, "vfio-access", fix_of_access(facts->vfio_problem),
-                                 "/dev/vfio/vfio cannot be opened: %s", facts->vfio_problem);
+        if (facts->vfio_problem) {
+                cleanup_free char *fix = gpu_fix_of_access("/dev/vfio/vfio", facts->vfio_problem);
+
+                gpu_findings_add(f, GPU_BLOCKED, "vfio-access", fix, "/dev/vfio/vfio cannot be opened: %s",
+                                 facts->vfio_problem);
+        }
         if (facts->no_iommu)
                 gpu_findings_add(f, GPU_WARN, "no-iommu-mode", "unset vfio.enable_unsafe_noiommu_mode",
                                  "vfio may be used without an IOMMU on this host; carrel does not do that");
@@ -166,11 +172,32 @@ static void find_memory(const GpuFacts *facts, const GpuNeeds *needs, GpuFinding
                         facts->memlock / MIB, needs->memory / MIB);
 }
 
+/* Guest memory is shared (a memfd), for which shmem_enabled alone decides; QEMU asks for huge pages (MADV_HUGEPAGE), so
+ * that "advise" is enough. "deny" and "never" are the kernel's words for no. */
+static void find_small_pages(const GpuFacts *facts, const GpuNeeds *needs, uint64_t free_bytes,
+                             GpuFindings *f) {
+        cleanup_free char *fix = NULL;
+
+        if (needs->huge_pages || needs->memory < SMALL_PAGES_SLOW || free_bytes >= needs->memory ||
+            (!streq(facts->shmem_huge, "never") && !streq(facts->shmem_huge, "deny")))
+                return;
+        fix = xasprintf("echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled, or raise "
+                        "vm.nr_hugepages (sysctl) by %" PRIu64,
+                        (needs->memory - free_bytes + 2 * MIB - 1) / (2 * MIB));
+        gpu_findings_add(f, GPU_WARN, "small-pages", fix,
+                         "the guest's memory, %" PRIu64
+                         " MiB, comes in pages of 4 KiB: too few huge pages are "
+                         "free, and transparent ones are off for shared memory (shmem_enabled: %s); each "
+                         "start takes longer",
+                         needs->memory / MIB, facts->shmem_huge);
+}
+
 static void find_huge_pages(const GpuFacts *facts, const GpuNeeds *needs, GpuFindings *f) {
         uint64_t free_bytes = 0, wanted = (needs->memory + 2 * MIB - 1) / (2 * MIB);
 
         for (size_t i = 0; i < facts->n_nodes; i++)
                 free_bytes += facts->nodes[i].huge_2m * 2 * MIB;
+        find_small_pages(facts, needs, free_bytes, f);
         if (!needs->huge_pages || needs->memory == 0)
                 return;
         if (free_bytes >= needs->memory) {

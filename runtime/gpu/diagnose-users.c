@@ -154,6 +154,13 @@ static void find_driver(const PciDevice *device, GpuFindings *f) {
 static void find_node(const PciDevice *device, GpuFindings *f) {
         cleanup_free char *fix = NULL;
 
+        if (device->node_problem) {
+                cleanup_free char *node = xasprintf("/dev/vfio/%" PRId32, device->group);
+
+                fix = gpu_fix_of_access(node, device->node_problem);
+                gpu_findings_add(f, GPU_BLOCKED, "vfio-node-access", fix, "%s cannot be opened: %s", node,
+                                 device->node_problem);
+        }
         if (!device->node_missing)
                 return;
         fix = xasprintf(

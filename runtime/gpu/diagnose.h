@@ -90,6 +90,9 @@ void gpu_codes_describe(StrBuf *out);
 /* diagnose-memory.c: its BARs */
 void gpu_diagnose_bars(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
                        GpuFindings *findings);
+/* diagnose-host.c: what to do about a node below /dev/vfio that cannot be opened, by errno's words (facts may come from
+ * JSON). Owned by the caller. */
+char *gpu_fix_of_access(const char *node, const char *problem);
 /* diagnose-users.c: who has it, or what goes along with it */
 void gpu_diagnose_users(const GpuFacts *facts, const PciDevice *device, const GpuNeeds *needs,
                         GpuFindings *findings);

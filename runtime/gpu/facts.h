@@ -31,6 +31,7 @@ typedef struct GpuFacts {
         uint64_t cgroup_memory;    /* bytes: least limit above us; 0: none */
         char *cgroup_memory_path;  /* which cgroup has it */
         uint64_t memlock;          /* bytes QEMU's limit can be raised to; UINT64_MAX: any */
+        char *shmem_huge;          /* transparent huge pages for shared memory: "never"; NULL: unknown */
         NumaNode *nodes;
         size_t n_nodes;
 } GpuFacts;

@@ -98,6 +98,11 @@ const GpuCode gpu_codes[] = {
         { "huge-pages", "Huge pages", GPU_BLOCKED,
           "The configuration wants huge pages, and enough are, or are not, free.",
           "Raise `vm.nr_hugepages`, best at boot; or set `hugePages` to `auto` or `never`." },
+        { "small-pages", "Huge pages", GPU_WARN,
+          "8 GiB or more would come in pages of 4 KiB, since too few huge pages are free and transparent "
+          "ones are "
+          "off for shared memory: each start takes longer.",
+          "`echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled`; or raise `vm.nr_hugepages`." },
         { "bridge", "Kind", GPU_BLOCKED, "A bridge or port: only what is behind it can be passed.", NULL },
         { "vmd", "Kind", GPU_BLOCKED,
           "The function is behind Intel's volume management device (VMD), in a domain of the kernel's own "
@@ -136,6 +141,10 @@ const GpuCode gpu_codes[] = {
         { "vfio-node", "vfio", GPU_BLOCKED, "It is bound to vfio-pci, but there is no `/dev/vfio/GROUP`.",
           "In a container: give it `--device /dev/vfio/GROUP`; elsewhere: let udev or devtmpfs make the "
           "node." },
+        { "vfio-node-access", "vfio", GPU_BLOCKED,
+          "It is bound to vfio-pci, and `/dev/vfio/GROUP` cannot be opened: permissions, or a device cgroup.",
+          "In a container: give it `--device /dev/vfio/GROUP`; in a service: `DeviceAllow=`; a user: a udev "
+          "rule." },
         { "boot-display", "Display", GPU_BLOCKED, "It is the display that the host booted with.",
           "Choose another one in the firmware's setup, or set `gpuBootDisplay` on a host that needs no "
           "screen." },

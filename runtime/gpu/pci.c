@@ -187,6 +187,7 @@ const JsonField pci_device_fields[] = {
         { JSON_FIELD(PciDevice, multifunction, "multifunction", JSON_KIND_BOOL) },
         { JSON_FIELD(PciDevice, dead, "dead", JSON_KIND_BOOL) },
         { JSON_FIELD(PciDevice, node_missing, "nodeMissing", JSON_KIND_BOOL) },
+        { JSON_FIELD(PciDevice, node_problem, "nodeProblem", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, physical, "physicalFunction", JSON_KIND_STRING) },
         { JSON_FIELD(PciDevice, virtuals, "virtualFunctions", JSON_KIND_UINT32) },
         { JSON_FIELD(PciDevice, parent, "parent", JSON_KIND_STRING) },
@@ -228,6 +229,7 @@ const JsonField gpu_facts_fields[] = {
         { JSON_FIELD(GpuFacts, cgroup_memory, "cgroupMemory", JSON_KIND_UINT64) },
         { JSON_FIELD(GpuFacts, cgroup_memory_path, "cgroupMemoryPath", JSON_KIND_STRING) },
         { JSON_FIELD(GpuFacts, memlock, "memlock", JSON_KIND_UINT64) },
+        { JSON_FIELD(GpuFacts, shmem_huge, "shmemHuge", JSON_KIND_STRING) },
         { JSON_ARRAY_FIELD(GpuFacts, nodes, "nodes", node_fields) },
         {},
 };

@@ -78,6 +78,7 @@ typedef struct PciDevice {
         bool multifunction;   /* its header says that the slot has more functions */
         bool dead;            /* configuration space reads as all ones */
         bool node_missing;    /* bound to vfio-pci, and there is no /dev/vfio/GROUP */
+        char *node_problem;   /* ... or why we may not open that: errno's words; NULL: we may */
         char *physical;       /* address of the function that this is a virtual one of; NULL: it is none */
         uint32_t virtuals;    /* virtual functions that are on */
         char *parent;         /* address of the bridge above; NULL: root bus */

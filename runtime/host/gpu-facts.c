@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/fd.h"
 #include "common/base/mem.h"
@@ -144,11 +145,15 @@ static void look_for_nodes(int root, GpuFacts *f) {
         for (size_t i = 0; i < f->n_devices; i++) {
                 PciDevice *d = &f->devices[i];
                 char path[64];
+                int r;
 
                 if (d->group < 0 || !streq(d->driver, "vfio-pci"))
                         continue;
                 snprintf(path, sizeof(path), "/dev/vfio/%" PRId32, d->group);
                 d->node_missing = !exists(root, path);
+                r = d->node_missing ? 0 : host_root_check_access(root, path, R_OK | W_OK);
+                if (r < 0)
+                        d->node_problem = xstrdup(strerror(-r));
         }
 }
 
@@ -227,11 +232,20 @@ static uint64_t memlock(int root) {
         return line && sscanf(line, "Max locked memory %*s %llu", &hard) == 1 ? hard : UINT64_MAX;
 }
 
+/* The word in brackets: "always within_size advise [never] deny force". */
+static char *chosen_word(int root, const char *path) {
+        cleanup_free char *text = read_line(root, path);
+        const char *begin = text ? strchr(text, '[') : NULL;
+
+        return begin ? xstrndup(begin + 1, strcspn(begin + 1, "]")) : NULL;
+}
+
 static void collect_memory(int root, GpuFacts *f) {
         cleanup_free char *meminfo = read_text(root, "/proc/meminfo");
 
         f->memory_available = field_of(meminfo, "MemAvailable:") << 10;
         f->memlock = memlock(root);
+        f->shmem_huge = chosen_word(root, "/sys/kernel/mm/transparent_hugepage/shmem_enabled");
         collect_cgroup(root, f);
 }
 

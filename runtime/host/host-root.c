@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
@@ -48,6 +50,16 @@ bool host_root_has_program(int root, const char *path) {
         struct stat st;
 
         return stat_file(root, path, &st) && (st.st_mode & 0111) != 0;
+}
+
+int host_root_check_access(int root, const char *path, int mode) {
+        cleanup_close int fd = host_root_open_file(root, path, O_PATH);
+        char link[64];
+
+        if (fd < 0)
+                return -errno;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        return faccessat(AT_FDCWD, link, mode, AT_EACCESS) < 0 ? -errno : 0;
 }
 
 char *host_root_read(int root, const char *path, size_t max, size_t *ret_length) {

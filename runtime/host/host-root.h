@@ -20,6 +20,10 @@ int host_root_open_file(int root, const char *path, int flags);
 bool host_root_has_file(int root, const char *path);    /* a regular file, links followed */
 bool host_root_has_program(int root, const char *path); /* and executable by somebody */
 
+/* Whether we may open it with these R_OK, W_OK, without opening it: permissions and, for a node, the device cgroup (whose
+ * answer is EPERM). 0 or a negative errno. */
+int host_root_check_access(int root, const char *path, int mode);
+
 /* Content of a file of at most MAX bytes, NUL-terminated; NULL if it cannot be read. LENGTH may be NULL. */
 char *host_root_read(int root, const char *path, size_t max, size_t *ret_length);
 

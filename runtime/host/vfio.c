@@ -236,13 +236,24 @@ int vfio_bind(const VfioHost *host, const char *address, const char *driver, Err
 
 /* ---- nodes ---- */
 
+/* QEMU may no more than we: the device cgroups above us are above it, too. */
+static int check_node(const VfioHost *host, const char *path, Error *err) {
+        int r = host_root_check_access(host->root, path, R_OK | W_OK);
+        cleanup_free char *fix = NULL;
+
+        if (r >= 0)
+                return 0;
+        fix = gpu_fix_of_access(path, strerror(-r));
+        return error_set(err, -r, "%s cannot be opened: %s; %s", path, strerror(-r), fix);
+}
+
 int vfio_wait_group(const VfioHost *host, int group, Error *err) {
         cleanup_free char *path = xasprintf("/dev/vfio/%d", group);
         const Wait wait = wait_begin(settle_ms(host));
 
         do
                 if (exists(host, path))
-                        return 0;
+                        return check_node(host, path, err);
         while (wait_on(&wait));
         return error_set(
                 err, ENOENT,

@@ -55,7 +55,7 @@ int vfio_probe(const VfioHost *host, const char *address, Error *err);
 /* Has DRIVER take it, loading DRIVER's module by what the function is if it has gone. ENODEV: it does not. */
 int vfio_bind(const VfioHost *host, const char *address, const char *driver, Error *err);
 
-/* Waits for /dev/vfio/GROUP. */
+/* Waits for /dev/vfio/GROUP. EPERM, EACCES: it is there, but not for us. */
 int vfio_wait_group(const VfioHost *host, int group, Error *err);
 
 /* Who has /dev/vfio/GROUP open, in words; NULL: nobody. Owned by the caller. */

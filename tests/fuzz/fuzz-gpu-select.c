@@ -52,7 +52,7 @@ static bool is_chosen(const GpuChoice *choice, const PciDevice *d) {
 
 static void check_function(const Question *q, const GpuChoice *choice, const PciDevice *d) {
         if (pci_is_bridge(d) || pci_is_behind_vmd(d) || d->dead || d->quarantine || d->virtuals > 0 ||
-            d->group < 0 || d->node_missing)
+            d->group < 0 || d->node_missing || d->node_problem)
                 abort();
         if (d->holder ? !streq(d->holder, q->self) : d->n_users > 0)
                 abort();

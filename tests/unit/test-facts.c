@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/cleanup.h"
@@ -282,6 +283,35 @@ static void test_kvm_access(void **state) {
         assert_int_equal(gid, 78);
 }
 
+static int access_as(const Tree *t, uid_t uid, const char *path) {
+        pid_t child = fork();
+        int status;
+
+        if (child == 0)
+                _exit(geteuid() == 0 && setresuid(uid, uid, uid) < 0
+                              ? 255
+                              : -host_root_check_access(t->root, path, R_OK | W_OK));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+/* What a device cgroup says, only one can show: the lab's scenario "nodes". */
+static void test_access(void **state) {
+        const Tree *t = *state;
+
+        assert_int_equal(chmod(t->path, 0755), 0);
+        add(t, "/dev/vfio/7", 0600, "");
+        add(t, "/dev/vfio/8", 0666, "");
+        add(t, "/dev/vfio/9", 0444, "");
+        assert_int_equal(host_root_check_access(t->root, "/dev/vfio/7", R_OK | W_OK), 0);
+        assert_int_equal(host_root_check_access(t->root, "/dev/vfio/1", R_OK | W_OK), -ENOENT);
+        assert_int_equal(access_as(t, 4000, "/dev/vfio/8"), 0);
+        assert_int_equal(access_as(t, 4000, "/dev/vfio/9"), EACCES);
+        if (geteuid() == 0)
+                assert_int_equal(access_as(t, 4000, "/dev/vfio/7"), EACCES);
+}
+
 static void test_json_form(void **state) {
         cleanup(host_facts_freep) HostFacts *f = NULL;
         cleanup_free char *path = NULL, *text = NULL;
@@ -351,12 +381,13 @@ static void test_probe(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TREE_TEST(test_find_program),      TREE_TEST(test_descriptors_are_merged),
-                TREE_TEST(test_firmware),          TREE_TEST(test_virtiofsd),
-                TREE_TEST(test_machine),           TREE_TEST(test_cgroup_modes),
-                TREE_TEST(test_configured),        TREE_TEST(test_users),
-                TREE_TEST(test_kvm_access),        TREE_TEST(test_json_form),
-                cmocka_unit_test(test_real_facts), cmocka_unit_test(test_probe),
+                TREE_TEST(test_find_program), TREE_TEST(test_descriptors_are_merged),
+                TREE_TEST(test_firmware),     TREE_TEST(test_virtiofsd),
+                TREE_TEST(test_machine),      TREE_TEST(test_cgroup_modes),
+                TREE_TEST(test_configured),   TREE_TEST(test_users),
+                TREE_TEST(test_kvm_access),   TREE_TEST(test_access),
+                TREE_TEST(test_json_form),    cmocka_unit_test(test_real_facts),
+                cmocka_unit_test(test_probe),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
  *   why       addresses; json: those of which the JSON is wanted
  *   ask       values of the annotation; or objects {"text", "near"}, {"group"}, {"index"}
  *   vfio      why /dev/vfio/vfio cannot be opened, which a file cannot show to root
+ *   nodes     ... and /dev/vfio/GROUP: {address: why}
  */
 
 #include "unit.h"
@@ -71,9 +72,27 @@ static bool lives(const char *root, const char *id, void *user) {
         return !str_after(id, "gone-");
 }
 
+static void set_problems(Case *c) {
+        const Json *nodes = json_get(c->description, "nodes");
+        const char *problem = json_string(json_get(c->description, "vfio"));
+
+        if (problem) {
+                free(c->facts->vfio_problem);
+                c->facts->vfio_problem = xstrdup(problem);
+        }
+        for (size_t i = 0; i < c->facts->n_devices; i++) {
+                PciDevice *d = &c->facts->devices[i];
+
+                problem = json_string(json_get(nodes, d->address));
+                if (!problem)
+                        continue;
+                free(d->node_problem);
+                d->node_problem = xstrdup(problem);
+        }
+}
+
 static void open_case(const char *name, Case *c) {
         const Json *descriptions[2];
-        const char *problem;
         FakeHost host;
 
         *c = (Case){ .base = golden_read(HOSTS, "base"), .description = golden_read(HOSTS, name) };
@@ -83,11 +102,7 @@ static void open_case(const char *name, Case *c) {
         c->facts = gpu_facts_collect(host.root);
         gpu_mark_left(&(VfioHost){ host.root, 1000 }, lives, NULL, c->facts);
         fake_host_done(&host);
-        problem = json_string(json_get(c->description, "vfio"));
-        if (problem) {
-                free(c->facts->vfio_problem);
-                c->facts->vfio_problem = xstrdup(problem);
-        }
+        set_problems(c);
         set_needs(c);
 }
 
