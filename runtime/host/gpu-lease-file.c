@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/fd.h"
 #include "common/base/loop.h"
@@ -97,6 +99,42 @@ int lease_remove(const LeaseFolder *folder, const char *address, Error *err) {
         if (unlinkat(folder->dir, name, 0) < 0 && errno != ENOENT)
                 return error_errno(err, GPU_LEASE_FOLDER "/%s", name);
         return 0;
+}
+
+/* "ADDRESS.json.PID.tmp" (file_write_atomic()), and there is no such process. */
+static bool is_remains(const char *name) {
+        cleanup_free char *stem = NULL;
+        char *pid, *suffix;
+        PciAddress parsed;
+        uint64_t number;
+
+        if (!str_ends_with(name, ".tmp"))
+                return false;
+        stem = xstrndup(name, strlen(name) - strlen(".tmp"));
+        pid = strrchr(stem, '.');
+        if (!pid || !str_to_u64(pid + 1, 10, INT32_MAX, &number) || number == 0)
+                return false;
+        *pid = '\0';
+        if (!str_ends_with(stem, SUFFIX))
+                return false;
+        suffix = stem + strlen(stem) - strlen(SUFFIX);
+        *suffix = '\0';
+        return pci_address_parse(stem, &parsed) && kill((pid_t)number, 0) < 0 && errno == ESRCH;
+}
+
+void lease_sweep(const LeaseFolder *folder) {
+        int fd = openat(folder->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+
+        if (!dir) {
+                close_descriptor(&fd);
+                return;
+        }
+        while ((entry = readdir(dir)))
+                if (is_remains(entry->d_name))
+                        unlinkat(folder->dir, entry->d_name, 0);
+        closedir(dir);
 }
 
 static int compare_names(const void *a, const void *b) {

@@ -36,6 +36,9 @@ int lease_write(const LeaseFolder *folder, const GpuLease *lease, Error *err);
 /* One that is not there is no error. */
 int lease_remove(const LeaseFolder *folder, const char *address, Error *err);
 
+/* Removes what writers have left that were killed before they could put a lease into its place. */
+void lease_sweep(const LeaseFolder *folder);
+
 /* Addresses of all, sorted (Strv). */
 int lease_list(const LeaseFolder *folder, char ***ret, Error *err);
 

@@ -136,8 +136,10 @@ int gpu_return(const VfioHost *host, const char *address, const GpuHolder *holde
         cleanup_close int lock = -1;
         int r = lease_folder_open(host->root, &folder, err);
 
-        if (r >= 0)
-                r = open_lease(host, &folder, address, &lock, &lease, err);
+        if (r < 0)
+                return r;
+        lease_sweep(&folder);
+        r = open_lease(host, &folder, address, &lock, &lease, err);
         if (r < 0)
                 return r;
         if (r > 0 || !streq(lease.id, holder->id) || !streq(lease.root, holder->root))
@@ -208,6 +210,8 @@ int gpu_reclaim(const VfioHost *host, GpuHolderLivesFn lives, void *user, char *
 
         if (r < 0)
                 return r;
+        if (left.folder.dir >= 0)
+                lease_sweep(&left.folder);
         STRV_FOR_EACH (address, left.addresses) {
                 cleanup_error Error failed = { 0 };
 

@@ -296,7 +296,7 @@ static int access_as(const Tree *t, uid_t uid, const char *path) {
         return WEXITSTATUS(status);
 }
 
-/* What a device cgroup says, only one can show: the lab's scenario "nodes". */
+/* What a device cgroup says, only one can show: the lab. */
 static void test_access(void **state) {
         const Tree *t = *state;
 

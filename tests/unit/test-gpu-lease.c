@@ -211,6 +211,39 @@ static void test_reclaim(void **state) {
         assert_said(h.error.message, "nobody has it");
 }
 
+/* A lease that somebody was writing when he was killed, and one that somebody is writing. */
+static void put_unfinished(const Host *h, pid_t pid) {
+        cleanup_free char *path = xasprintf("run/carrel-gpus/" DISPLAY ".json.%d.tmp", (int)pid);
+
+        fake_pci_put(h->fake, path, "{");
+}
+
+static bool has_unfinished(const Host *h, pid_t pid) {
+        cleanup_free char *path =
+                xasprintf("%s/run/carrel-gpus/" DISPLAY ".json.%d.tmp", fake_pci_path(h->fake), (int)pid);
+
+        return access(path, F_OK) == 0;
+}
+
+static void test_unfinished(void **state) {
+        cleanup(host_done) Host h = card(NULL, 5000);
+        cleanup_strv char **notes = NULL;
+        pid_t dead = fork();
+
+        (void)state;
+        if (dead == 0)
+                _exit(0);
+        assert_int_equal(waitpid(dead, NULL, 0), dead);
+        put_unfinished(&h, dead);
+        put_unfinished(&h, getpid());
+        assert_int_equal(gpu_reclaim(&h.vfio, nobody_lives, NULL, &notes, &h.error), 0);
+        assert_false(has_unfinished(&h, dead));
+        assert_true(has_unfinished(&h, getpid()));
+        put_unfinished(&h, dead);
+        assert_int_equal(give_back(&h, DISPLAY, "one"), GPU_NOT_LEASED);
+        assert_false(has_unfinished(&h, dead));
+}
+
 /* ---- what is in use ---- */
 
 static void open_node(FakePci *fake, const char *node) {
@@ -384,6 +417,7 @@ int main(void) {
                 cmocka_unit_test(test_hang),           cmocka_unit_test(test_half_way),
                 cmocka_unit_test(test_write_refused),  cmocka_unit_test(test_no_module),
                 cmocka_unit_test(test_no_node),        cmocka_unit_test(test_cold),
+                cmocka_unit_test(test_unfinished),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
