@@ -54,11 +54,49 @@ int network_card_hide(NetworkCards *cards, Netlink *netlink, const NetworkLink *
         if (readlink(path, target, sizeof(target) - 1) < 0)
                 return error_errno(err, "%s", path);
         device = strrchr(target, '/');
-        device = device ? device + 1 : target;
-        if (file_write(AT_FDCWD, DRIVER "/unbind", device, err) < 0)
-                return -err->code;
-        snprintf(card->device, sizeof(card->device), "%s", device);
+        snprintf(card->device, sizeof(card->device), "%s", device ? device + 1 : target);
+        card->hiding = true;
         return 0;
+}
+
+/* The child: says on FD what went wrong. */
+static _Noreturn void hide_all(NetworkCards *cards, int fd) {
+        cleanup_error Error error = { 0 };
+
+        for (size_t i = 0; i < NETWORK_CARDS_KNOWN; i++)
+                if (cards->cards[i].hiding &&
+                    file_write(AT_FDCWD, DRIVER "/unbind", cards->cards[i].device, &error) < 0) {
+                        (void)!write(fd, error.message, strlen(error.message));
+                        _exit(1);
+                }
+        _exit(0);
+}
+
+int network_cards_hide(NetworkCards *cards, int *ret, Error *err) {
+        cleanup_close int ours = -1, theirs = -1;
+        int fds[2];
+        pid_t pid;
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return error_errno(err, "pipe");
+        ours = fds[0];
+        theirs = fds[1];
+        pid = fork();
+        if (pid < 0)
+                return error_errno(err, "fork");
+        if (pid == 0)
+                hide_all(cards, theirs);
+        *ret = TAKE_FD(ours);
+        return 0;
+}
+
+int network_cards_hidden(NetworkCards *cards, int fd, Error *err) {
+        char why[256];
+        ssize_t n = read(fd, why, sizeof(why) - 1);
+
+        for (size_t i = 0; i < NETWORK_CARDS_KNOWN; i++)
+                cards->cards[i].hiding = false;
+        return n > 0 ? error_set(err, EIO, "%.*s", (int)n, why) : 0;
 }
 
 bool network_card_show(NetworkCards *cards, uint32_t number) {
@@ -66,7 +104,7 @@ bool network_card_show(NetworkCards *cards, uint32_t number) {
         cleanup_error Error ignored = { 0 };
         char device[sizeof(card->device)];
 
-        if (!*card->device)
+        if (!*card->device || card->hiding)
                 return false;
         memcpy(device, card->device, sizeof(device));
         *card->device = 0;

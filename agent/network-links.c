@@ -81,10 +81,12 @@ uint32_t network_links_index(const NetworkLinks *links, uint32_t link) {
 
 /* ---- cards that are not to be seen ---- */
 
-static int hide_others(NetworkLinks *links, NetworkCards *cards, Netlink *netlink, const Wish *wish,
+int network_links_hide(const NetworkLinks *links, NetworkCards *cards, Netlink *netlink, const Wish *wish,
                        Error *err) {
+        int hiding = 0;
+
         for (size_t i = 0; i < links->n; i++) {
-                NetworkLink *link = &links->links[i];
+                const NetworkLink *link = &links->links[i];
                 bool wanted = false;
                 uint32_t number;
 
@@ -96,10 +98,10 @@ static int hide_others(NetworkLinks *links, NetworkCards *cards, Netlink *netlin
                         continue;
                 if (network_card_hide(cards, netlink, link, number, err) < 0)
                         return error_prefix(err, "taking away %s", link->name);
-                if (!cards->test)
-                        *link->name = 0; /* nobody has this name any more */
+                if (cards->cards[number].hiding)
+                        hiding = 1;
         }
-        return 0;
+        return hiding;
 }
 
 /* ---- names ---- */
@@ -235,8 +237,7 @@ static int apply_interface(Netlink *netlink, NetworkCards *cards, NetworkLink *l
 
 int network_links_apply(NetworkLinks *links, NetworkCards *cards, Netlink *netlink, const Wish *wish,
                         Error *err) {
-        if (hide_others(links, cards, netlink, wish, err) < 0 ||
-            give_names(links, cards, netlink, wish, err) < 0)
+        if (give_names(links, cards, netlink, wish, err) < 0)
                 return -err->code;
         for (size_t i = 0; i < wish->n_interfaces; i++)
                 if (apply_interface(netlink, cards, links->of[i], &wish->interfaces[i], err) < 0)

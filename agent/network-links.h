@@ -23,7 +23,10 @@ const WishInterface *network_links_missing(const NetworkLinks *links, const Wish
 int network_links_waiting(const NetworkLinks *links, Netlink *netlink, const Wish *wish,
                           const WishInterface **ret, Error *err);
 
-/* Makes the links of the wish what they are to be, and hides the cards it does not name. All must be there. */
+/* Marks the cards that the wish does not name, to be hidden: 1 if there are any. */
+int network_links_hide(const NetworkLinks *links, NetworkCards *cards, Netlink *netlink, const Wish *wish,
+                       Error *err);
+/* Makes the links of the wish what they are to be. All must be there. */
 int network_links_apply(NetworkLinks *links, NetworkCards *cards, Netlink *netlink, const Wish *wish,
                         Error *err);
 

@@ -3,9 +3,10 @@
 /*
  * Theory of operation.
  *
- * A job goes through three stages: its cards are there (one that was just plugged in may take a moment); links,
- * addresses, routes and neighbours are made, which waits for nothing; the interfaces have carriers. Between the stages
- * the loop goes on: the kernel's news about links, or a deadline, bring the job back here.
+ * A job goes through four stages: its cards are there (one that was just plugged in may take a moment); those that no
+ * interface uses are hidden; links, addresses, routes and neighbours are made, which waits for nothing; the interfaces
+ * have carriers. Between the stages the loop goes on: the kernel's news about links, the end of the hiding, or a
+ * deadline, bring the job back here.
  *
  * To know what is no longer wanted, what was made is remembered; the kernel is asked only for what is there already.
  * So things that the container has added by itself are never touched, and things that the kernel makes (link-local
@@ -42,6 +43,8 @@ struct Network {
         Job *jobs;          /* the first one is at work */
         int events;
         LoopSource *watch, *timer;
+        int hiding; /* readable when cards are hidden; -1: nothing is going on */
+        LoopSource *hidden;
 };
 
 static Job *job_free(Job *job) {
@@ -57,7 +60,7 @@ Network *network_new(Loop *loop, bool test) {
 
         network->loop = loop;
         network->cards.test = test;
-        network->events = -1;
+        network->events = network->hiding = -1;
         return network;
 }
 
@@ -68,10 +71,17 @@ static void stop_waiting(Network *network) {
         network->events = -1;
 }
 
+static void stop_hiding(Network *network) {
+        network->hidden = loop_source_free(network->hidden);
+        close_descriptor(&network->hiding);
+        network->hiding = -1;
+}
+
 Network *network_free(Network *network) {
         if (!network)
                 return NULL;
         stop_waiting(network);
+        stop_hiding(network);
         while (network->jobs) {
                 Job *job = network->jobs;
 
@@ -196,14 +206,29 @@ static void set_deadline(Network *network, uint64_t usec) {
         loop_add_timer(network->loop, usec, on_deadline, network, &network->timer);
 }
 
+static void on_hidden(LoopSource *source, int fd, uint32_t events, void *user);
+
+static int begin_hiding(Network *network, Error *err) {
+        if (network_cards_hide(&network->cards, &network->hiding, err) < 0 ||
+            loop_add_fd(network->loop, network->hiding, EPOLLIN, on_hidden, network, &network->hidden, err) <
+                    0)
+                return -err->code;
+        return 0;
+}
+
 /* As far as it goes now: 1 when all is done. */
 static int advance(Network *network, Job *job, Netlink *netlink, NetworkLinks *links, Error *err) {
+        int r;
+
         if (network_links_read(&network->cards, netlink, job->wish, links, err) < 0)
                 return -err->code;
         if (!job->made) {
                 job->waiting = network_links_missing(links, job->wish);
-                if (job->waiting)
+                if (job->waiting || network->hiding >= 0)
                         return 0;
+                r = network_links_hide(links, &network->cards, netlink, job->wish, err);
+                if (r != 0)
+                        return r < 0 ? r : begin_hiding(network, err);
                 if (network_links_apply(links, &network->cards, netlink, job->wish, err) < 0 ||
                     apply_items(network, netlink, job->wish, links, err) < 0)
                         return -err->code;
@@ -252,6 +277,23 @@ static void on_event(LoopSource *source, int fd, uint32_t events, void *user) {
         step(user);
 }
 
+static void on_hidden(LoopSource *source, int fd, uint32_t events, void *user) {
+        cleanup_error Error error = { 0 };
+        Network *network = user;
+        int r;
+
+        (void)source;
+        (void)events;
+        r = network_cards_hidden(&network->cards, fd, &error);
+        stop_hiding(network);
+        if (r < 0)
+                error_prefix(&error, "taking away cards that nobody uses");
+        if (network->jobs && r < 0)
+                finish(network, &error);
+        else if (network->jobs)
+                step(network);
+}
+
 static void on_deadline(LoopSource *source, void *user) {
         cleanup_error Error error = { 0 };
         Network *network = user;
@@ -262,6 +304,10 @@ static void on_deadline(LoopSource *source, void *user) {
         if (job->made) {
                 log_warning("network: interface %s has no carrier", job->waiting->name);
                 finish(network, NULL);
+        } else if (!job->waiting) {
+                error_set(&error, ETIMEDOUT, "the driver does not let go of unused cards for %llu seconds",
+                          CARD_WAIT_USEC / 1000000);
+                finish(network, &error);
         } else {
                 error_set(&error, ETIMEDOUT, "interface %s: card %u has not appeared for %llu seconds",
                           job->waiting->name, job->waiting->card, CARD_WAIT_USEC / 1000000);

@@ -176,7 +176,9 @@ static int on_start(Session *session, const Frame *frame, Error *err) {
                 if (r < 0)
                         member->starting = false;
         } else {
-                r = start_container(member, frame->seq, err);
+                r = member->number == 0 ? set_dns(member, session->asks_docker, err) : 0;
+                if (r >= 0)
+                        r = start_container(member, frame->seq, err);
         }
         json_clear(start_request_fields, &request);
         return r;
@@ -293,6 +295,8 @@ static void on_network_done(uint32_t seq, bool dns, const Error *error, void *us
         Session *session = user;
         const Member *member = session_member(session, 0);
 
+        if (!error)
+                session->asks_docker = dns;
         if (error)
                 channel_send_error(session->channel, seq, error);
         else if (member && member->container && set_dns(member, dns, &own) < 0)
@@ -301,12 +305,16 @@ static void on_network_done(uint32_t seq, bool dns, const Error *error, void *us
                 channel_send_json(session->channel, FRAME_REPLY, seq, NULL, NULL);
 }
 
+/* Also before there is a container: links and addresses are made while it is. */
 static int on_network(Session *session, const Frame *frame, Error *err) {
         NetworkConfig config = { 0 };
         int r;
 
-        r = need_container(session, frame, err) ? message_read(frame, network_config_fields, &config, err)
-                                                : -err->code;
+        if (frame->stream > 0)
+                return error_set(err, EINVAL, "container number %u", frame->stream);
+        if (session_member(session, 0) && !need_container(session, frame, err))
+                return -err->code;
+        r = message_read(frame, network_config_fields, &config, err);
         if (r < 0)
                 return r;
         r = network_apply(session->network, &config, frame->seq, on_network_done, session, err);

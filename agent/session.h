@@ -53,6 +53,7 @@ struct Session {
         Network *network;
         Driver *driver; /* loaded with container 0; NULL: none */
         Dns *dns;
+        bool asks_docker; /* the last network that was asked for has Docker's name server */
         bool test;
         bool ended; /* the host broke the protocol or is gone: nothing is done any more */
 };

@@ -41,6 +41,8 @@ struct Control {
         uint32_t last_process, last_container;
         Connection *starter; /* waits for the answer to START */
         Pause *pause;
+        char *network;     /* as the agent was asked to make it before the container; NULL: it was not */
+        bool network_made; /* and it has */
 };
 
 static void ignore_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
@@ -141,6 +143,40 @@ static void watch_network(Session *session) {
 
         if (!session->plan->pod && network_watch(session->network, on_network_changed, session, &error) < 0)
                 log_warning("%s", error.message);
+}
+
+static void on_early_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
+        Control *control = user;
+
+        (void)reply;
+        (void)tag;
+        if (error) /* START tries once more, and says so if it fails */
+                log_debug("the network before the container: %s", error->message);
+        else
+                control->network_made = true;
+}
+
+void control_make_network(Control *control) {
+        Session *session = control->session;
+        cleanup_error Error error = { 0 };
+        const char *config;
+
+        if (session->plan->pod)
+                return;
+        if (network_apply(session->network, &config, &error) < 0) {
+                log_debug("the network before the container: %s", error.message);
+                return;
+        }
+        control->network = xstrdup(config);
+        requests_send(session->requests, session->agent, FRAME_NETWORK, config, strlen(config),
+                      on_early_answer, control, 0);
+}
+
+/* What START says of the network: nothing when it is made, and nothing has changed since. */
+static char *start_request(const Control *control, const char *config) {
+        if (control->network_made && streq(control->network, config))
+                return xstrdup("{}");
+        return xasprintf("{\"network\":%s}", config);
 }
 
 static void on_start_answer(const Frame *reply, const Error *error, void *user, uint32_t tag) {
@@ -254,7 +290,7 @@ static void handle_start(Connection *connection, const Frame *frame) {
         if (session->plan->pod) {
                 request = xstrdup("{}"); /* the pod has its network already */
         } else if (network_apply(session->network, &config, &error) >= 0) {
-                request = xasprintf("{\"network\":%s}", config);
+                request = start_request(connection->control, config);
         } else {
                 refuse(connection, frame->seq, error.code, error.message);
                 session_started(session, NULL, &error);
@@ -434,6 +470,7 @@ Control *control_free(Control *control) {
         pause_free(control->pause);
         loop_source_free(control->source);
         close(control->fd);
+        free(control->network);
         free(control);
         return NULL;
 }

@@ -10,6 +10,10 @@
 int control_new(Session *session, Control **ret, Error *err);
 Control *control_free(Control *control);
 
+/* Has the agent make the network while it makes the container. At START it is looked at again: an engine may still have
+ * changed it, and what failed here is tried, and told of, there. */
+void control_make_network(Control *control);
+
 /* A stream frame or EXITED of a process that some connection started. */
 int control_process_frame(Control *control, const Frame *frame, uint32_t process, Error *err);
 

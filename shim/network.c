@@ -86,7 +86,8 @@ int network_new(Loop *loop, const LaunchPlan *plan, Network **ret, Error *err) {
         n->plan = plan;
         if (plan->network_cards > NETWORK_CARDS_MAX)
                 return error_set(err, EINVAL, "launch plan: networkCards: %u", plan->network_cards);
-        if (netlink_open(&n->netlink, err) < 0 || taps_open(plan->network_cards, n->fds, n->taps, err) < 0)
+        if (netlink_open(&n->netlink, err) < 0 ||
+            taps_open(plan->network_cards, !plan->network_joined, n->fds, n->taps, err) < 0)
                 return error_prefix(err, "network");
         n->n_cards = plan->network_cards;
         for (uint32_t i = 0; i < n->n_cards; i++) {

@@ -284,6 +284,7 @@ static void create_when_ready(Session *session) {
                 session_fail(session, error.message);
                 return;
         }
+        control_make_network(session->control);
         complete_request(session, session->plan->guest);
         text = json_tree_to_text(session->plan->guest, false);
         requests_send(session->requests, session->agent, FRAME_CREATE, text, strlen(text), on_create_answer,

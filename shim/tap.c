@@ -16,7 +16,7 @@
 #define TUN "/dev/net/tun"
 
 /* IFF_VNET_HDR: checksums and segmentation may be left to the other side, all the way from one guest to the next. */
-static int open_tap(uint8_t number, uint32_t *ret_index, Error *err) {
+static int open_tap(uint8_t number, bool stays, uint32_t *ret_index, Error *err) {
         cleanup_close int fd = open(TUN, O_RDWR | O_NONBLOCK | O_CLOEXEC);
         struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 
@@ -29,15 +29,17 @@ static int open_tap(uint8_t number, uint32_t *ret_index, Error *err) {
                                                   "has this network namespace",
                                                   request.ifr_name)
                                       : error_errno(err, "tap %s", request.ifr_name);
+        if (stays && ioctl(fd, TUNSETPERSIST, 1) < 0)
+                return error_errno(err, "tap %s", request.ifr_name);
         *ret_index = if_nametoindex(request.ifr_name);
         if (*ret_index == 0)
                 return error_errno(err, "tap %s", request.ifr_name);
         return TAKE_FD(fd);
 }
 
-int taps_open(uint32_t count, int *fds, uint32_t *indexes, Error *err) {
+int taps_open(uint32_t count, bool stay, int *fds, uint32_t *indexes, Error *err) {
         for (uint32_t i = 0; i < count; i++) {
-                fds[i] = open_tap((uint8_t)i, &indexes[i], err);
+                fds[i] = open_tap((uint8_t)i, stay, &indexes[i], err);
                 if (fds[i] >= 0)
                         continue;
                 while (i > 0)

@@ -107,9 +107,31 @@ static __attribute__((noreturn)) void run_child(const SpawnSpec *spec, int repor
         _exit(n == sizeof(out) ? 127 : 126);
 }
 
+/* As fork(2), with a pidfd. */
+static pid_t clone_child(const SpawnSpec *spec, int *ret_pidfd) {
+        struct clone_args args = { .flags = CLONE_PIDFD | spec->clone_flags,
+                                   .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+                                   .exit_signal = SIGCHLD };
+        cleanup_close int cgroup = -1;
+        pid_t pid;
+
+        if (spec->cgroup) {
+                struct clone_args born_in = args;
+
+                cgroup = open(spec->cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                born_in.flags |= CLONE_INTO_CGROUP;
+                born_in.cgroup = (uint64_t)cgroup;
+                *spec->in_cgroup = true;
+                pid = cgroup < 0 ? -1 : (pid_t)syscall(SYS_clone3, &born_in, sizeof(born_in));
+                if (pid >= 0)
+                        return pid;
+                *spec->in_cgroup = false; /* setup() moves there, or says why it cannot */
+        }
+        return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
 int spawn(const SpawnSpec *spec, pid_t *ret_pid, int *ret_pidfd, Error *err) {
         cleanup_close int report_read = -1, report_write = -1, pidfd = -1;
-        struct clone_args args = { .flags = CLONE_PIDFD | spec->clone_flags, .exit_signal = SIGCHLD };
         ChildError failed = { 0 };
         int pipe_fds[2];
         ssize_t n;
@@ -119,8 +141,7 @@ int spawn(const SpawnSpec *spec, pid_t *ret_pid, int *ret_pidfd, Error *err) {
                 return error_errno(err, "pipe");
         report_read = pipe_fds[0];
         report_write = pipe_fds[1];
-        args.pidfd = (uint64_t)(uintptr_t)&pidfd;
-        pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+        pid = clone_child(spec, &pidfd);
         if (pid < 0)
                 return error_errno(err, "starting %s: clone3", spec->argv[0]);
         if (pid == 0)

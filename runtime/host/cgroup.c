@@ -242,11 +242,27 @@ int cgroup_make(const char *folder, Error *err) {
         return r < 0 ? error_prefix(err, "cgroup") : 0;
 }
 
-int cgroup_join(char *const *folders, Error *err) {
+const char *cgroup_unified(char *const *folders) {
         STRV_FOR_EACH (folder, folders)
-                /* "0" is the writer, whatever its number in its pid namespace */
-                if (write_file(*folder, "cgroup.procs", "0", err) < 0)
+                if (has_file(*folder, "cgroup.type"))
+                        return *folder;
+        return NULL;
+}
+
+/*
+ * "0" is the writer, whatever its number in its pid namespace. To move a process the kernel stops all forks and exits,
+ * and waits for a grace period of RCU first, 10 to 20 ms; for a thread that moves itself (version 1: "tasks") it does
+ * not, since Linux 5.5 (cgroup_procs_write_start() in kernel/cgroup/cgroup.c).
+ */
+int cgroup_join(char *const *folders, bool born, Error *err) {
+        STRV_FOR_EACH (folder, folders) {
+                bool tasks = has_file(*folder, "tasks");
+
+                if (!tasks && born)
+                        continue;
+                if (write_file(*folder, tasks ? "tasks" : "cgroup.procs", "0", err) < 0)
                         return error_prefix(err, "joining the cgroup");
+        }
         return 0;
 }
 

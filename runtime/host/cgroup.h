@@ -42,8 +42,10 @@ uint64_t cgroup_memory_above(char *const *folders);
 /* cpu.shares of version 1, 2 to 262144, as cpu.weight of version 2, 1 to 10000. */
 uint64_t cgroup_weight(uint64_t shares);
 
-/* Moves the calling process. */
-int cgroup_join(char *const *folders, Error *err);
+/* The folder of version 2, borrowed; NULL: none is mounted. */
+const char *cgroup_unified(char *const *folders);
+/* Moves the calling process, which has one thread, into all; BORN: it is in that of version 2 already. */
+int cgroup_join(char *const *folders, bool born, Error *err);
 
 /* The processes in one folder. */
 int cgroup_pids(const char *folder, pid_t **ret, size_t *ret_n, Error *err);

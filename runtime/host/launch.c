@@ -26,12 +26,13 @@
 typedef struct ShimChild {
         const ShimSpec *spec;
         int network; /* namespace to enter; -1: none */
+        bool in_cgroup;
 } ShimChild;
 
 static int prepare_child(void *user, Error *err) {
         const ShimChild *child = user;
 
-        if (cgroup_join(child->spec->cgroups, err) < 0)
+        if (cgroup_join(child->spec->cgroups, child->in_cgroup, err) < 0)
                 return -err->code;
         if (child->network >= 0 && setns(child->network, CLONE_NEWNET) < 0)
                 return error_errno(err, "entering network namespace %s", child->spec->network);
@@ -57,6 +58,8 @@ static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss
                 .fds = fds,
                 .n_fds = ELEMENTS_OF(fds) - (spec->pod_share < 0),
                 .new_session = true,
+                .cgroup = cgroup_unified(spec->cgroups),
+                .in_cgroup = &child->in_cgroup,
                 .setup = prepare_child,
                 .user = child,
         };
