@@ -18,7 +18,7 @@ import patch_tcg
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 
-MEMORY = "4G"
+MEMORY = os.environ.get("CARREL_LAB_MEMORY", "4G")
 # carrel gives a guest no more processors than its host has. (Two needed the timer below: without it, guests with several
 # processors hung now and then.)
 PROCESSORS = 2

@@ -256,6 +256,6 @@ def fs_table(result):
                                                          result['ratios'][name]) for name, _ in LIST]
 
 
-def prepare(what):
-    need('gcc', 'busybox', 'ip', *(('fio', 'git') if what == 'fs' else ()))
+def prepare(options):
+    need('gcc', 'ip', *(('fio', 'git') if options.figure == 'fs' else ()))
     isolate()
