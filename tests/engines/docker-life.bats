@@ -85,7 +85,8 @@ setup_file() {
         assert_equal "$(inspect two '{{.State.ExitCode}}')" 137
         must docker rm two
         # another signal to stop with
-        docker_detached three --stop-signal INT "$ENGINE_IMAGE" sh -c 'trap "exit 3" INT; while :; do sleep 0.1; done'
+        docker_detached three --stop-signal INT "$ENGINE_IMAGE" sh -c 'trap "exit 3" INT; echo ready; while :; do sleep 0.1; done'
+        sleep_until 10 eval '[ "$(docker logs three)" = ready ]'
         must docker stop -t 20 three
         assert_equal "$(inspect three '{{.State.ExitCode}}')" 3
         must docker rm three
