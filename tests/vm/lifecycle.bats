@@ -36,7 +36,7 @@ setup() {
 }
 
 @test "created does not run; start runs; kill, state, list, delete" {
-        script 'echo ran >/ran; trap "exit 7" TERM; while :; do sleep 0.1; done'
+        script 'trap "exit 7" TERM; echo ran >/ran; while :; do sleep 0.1; done'
         carrel create --pid-file "$T/pid" "$CT" </dev/null >"$T/out" 2>&1
         wait_status "$CT" created 1
         sleep 1
