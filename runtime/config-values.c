@@ -75,6 +75,9 @@ const JsonField runtime_config_fields[] = {
         { JSON_FIELD(RuntimeConfig, initrd, "initrd", JSON_KIND_STRING),
           .doc = "The guest's initrd with carrel-agent, an absolute path. Default: initrd in carrel's data "
                  "folder." },
+        { JSON_FIELD(RuntimeConfig, ovmf, "ovmf", JSON_KIND_STRING),
+          .doc = "OVMF's code, as a flash image without variables, an absolute path. Default: ovmf.fd in "
+                 "carrel's data folder, else what QEMU's firmware descriptors name." },
         { JSON_FIELD(RuntimeConfig, driver, "driver", JSON_KIND_STRING),
           .doc = "Driver bundle the guest gets (carrel driver list): a name, \"none\", or \"auto\": the one "
                  "that suits a device that is passed to the guest, if any. Default: \"auto\"." },
@@ -263,6 +266,7 @@ static int check_paths(const RuntimeConfig *c, Error *err) {
         } rules[] = {
                 { "qemu", c->qemu },       { "virtiofsd", c->virtiofsd }, { "vmlinux", c->vmlinux },
                 { "vmlinuz", c->vmlinuz }, { "initrd", c->initrd },       { "driverPath", c->driver_path },
+                { "ovmf", c->ovmf },
         };
 
         for (size_t i = 0; i < ELEMENTS_OF(rules); i++)

@@ -24,6 +24,7 @@ typedef struct RuntimeConfig {
         char *qemu_user;      /* name or number; "root" turns the change of user off */
         char *virtiofsd;      /* program; NULL: through QEMU's vhost-user descriptors */
         char *vmlinux, *vmlinuz, *initrd; /* NULL: below the data folder */
+        char *ovmf;                       /* NULL: below the data folder, else what QEMU's descriptors name */
         char *driver;                     /* auto, none, or the name of a bundle */
         char *driver_path;                /* folder of bundles beside the data folder's; NULL: none */
         char *kernel_append;              /* added to the guest's kernel command line */

@@ -162,6 +162,22 @@ static char *find_image(int root, const char *configured, const char *name) {
         return host_root_has_file(root, path) ? TAKE_PTR(path) : NULL;
 }
 
+/* One that only starts kernels (firmware-config/) goes before what QEMU's descriptors name. */
+static void take_own_ovmf(int root, const RuntimeConfig *config, HostFacts *f) {
+        char *path = find_image(root, config->ovmf, "ovmf.fd");
+
+        if (!path)
+                return;
+        f->firmware = xreallocarray(f->firmware, f->n_firmware + 1, sizeof(*f->firmware));
+        memmove(f->firmware + 1, f->firmware, f->n_firmware * sizeof(*f->firmware));
+        f->n_firmware++;
+        f->firmware[0] = (FirmwareFact){
+                .descriptor = xstrdup(config->ovmf ? "carrel's configuration" : "carrel's data folder"),
+                .executable = path,
+                .device = xstrdup("flash"),
+        };
+}
+
 static char *find_configured(int root, const char *configured, const char *search) {
         return host_root_find_program(root, (const char *const[]){ configured, NULL }, search);
 }
@@ -185,6 +201,7 @@ HostFacts *host_facts_collect(int root, const RuntimeConfig *config, const char 
                                          : descriptors_find_virtiofsd(root, where);
         f->virtiofsd_rust = f->virtiofsd && virtiofsd_is_rust(root, f->virtiofsd);
         descriptors_collect_firmware(root, &f->firmware, &f->n_firmware, NULL);
+        take_own_ovmf(root, config, f);
         f->vmlinux = find_image(root, config->vmlinux, "vmlinux");
         f->vmlinuz = find_image(root, config->vmlinuz, "vmlinuz");
         f->initrd = find_image(root, config->initrd, "initrd");
@@ -194,6 +211,7 @@ HostFacts *host_facts_collect(int root, const RuntimeConfig *config, const char 
 }
 
 int host_facts_check_configured(const RuntimeConfig *config, const HostFacts *facts, Error *err) {
+        const char *ovmf = facts->n_firmware > 0 ? facts->firmware[0].executable : NULL;
         const struct {
                 const char *key, *configured, *found;
         } named[] = {
@@ -202,6 +220,7 @@ int host_facts_check_configured(const RuntimeConfig *config, const HostFacts *fa
                 { "vmlinux", config->vmlinux, facts->vmlinux },
                 { "vmlinuz", config->vmlinuz, facts->vmlinuz },
                 { "initrd", config->initrd, facts->initrd },
+                { "ovmf", config->ovmf, streq(ovmf, config->ovmf) ? ovmf : NULL },
         };
 
         for (size_t i = 0; i < ELEMENTS_OF(named); i++)

@@ -164,3 +164,40 @@ kernel_build() {
         assert_failure
         assert_output --partial nowhere.tar.xz
 }
+
+@test "firmware: modules that no machine of ours needs are left out, everything else is the distribution's" {
+        local image=/usr/share/OVMF/OVMF_CODE.fd
+
+        need "no OVMF" test -e "$image"
+        run "$TOP/firmware-config/build" --output made
+        assert_success
+        assert_output --regexp "^made/ovmf.fd: $image without [4-9][0-9] modules$"
+        assert_equal "$(stat -c %s made/ovmf.fd)" "$(stat -c %s "$image")"
+        # the code that runs before anything is unpacked is behind the packed part: not a byte of it differs
+        cmp <(tail -c 65536 "$image") <(tail -c 65536 made/ovmf.fd)
+        if cmp -s "$image" made/ovmf.fd; then fail "nothing was left out"; fi
+        # again: the same bytes; and of the result nothing more can be left out
+        "$TOP/firmware-config/build" --output again >/dev/null
+        cmp made/ovmf.fd again/ovmf.fd
+        run "$TOP/firmware-config/build" --output more made/ovmf.fd
+        assert_failure 1
+        assert_output 'firmware-config/build: made/ovmf.fd: no module of the list is in it'
+        [ ! -e more/ovmf.fd ]
+}
+
+@test "firmware: what is no OVMF is refused in a line" {
+        local image=/usr/share/OVMF/OVMF_CODE.fd name
+
+        need "no OVMF" test -e "$image"
+        : >empty
+        head -c 1048576 /dev/urandom >noise
+        head -c 500000 "$image" >short
+        { head -c 100000 "$image" && head -c 50000 /dev/zero && tail -c +150001 "$image"; } >hole
+        for name in empty noise short hole nowhere /dev/null; do
+                run "$TOP/firmware-config/build" --output made "$name"
+                assert_failure 1
+                assert_equal "${#lines[@]}" 1
+                assert_output --partial "firmware-config/build: $name: "
+        done
+        [ ! -e made/ovmf.fd ]
+}

@@ -2,6 +2,8 @@
 
 /* Facts about a host: below a made-up root, and of this one. */
 
+#include <config.h>
+
 #include "unit.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@
 #include "runtime/host/facts.h"
 #include "runtime/host/host-root.h"
 #include "runtime/host/qemu-user.h"
+#include "runtime/qemu/firmware.h"
 
 typedef struct Tree {
         char path[32];
@@ -143,6 +146,37 @@ static void test_firmware(void **state) {
         assert_int_equal(strv_length(problems), 2);
         assert_non_null(strstr(problems[0], "/usr/share/qemu/firmware/10-bad.json: "));
         assert_string_equal(problems[1], "/usr/share/qemu/firmware/30-gone.json: /missing does not exist");
+}
+
+/* carrel's own goes before what QEMU's descriptors name, and what the configuration names before that. */
+static void test_own_ovmf(void **state) {
+        const Tree *t = *state;
+        cleanup(runtime_config_freep) RuntimeConfig *config = runtime_config_new();
+        cleanup(host_facts_freep) HostFacts *none = NULL, *own = NULL, *named = NULL, *missing = NULL;
+        cleanup_error Error e = { 0 };
+
+        add(t, "/usr/share/qemu/firmware/40-good.json", 0644, FIRMWARE("x86_64", "/code"));
+        add(t, "/code", 0644, "code");
+        none = host_facts_collect(t->root, config, NULL);
+        assert_int_equal(none->n_firmware, 1);
+        add(t, CARREL_DATA_DIR "/ovmf.fd", 0644, "code");
+        own = host_facts_collect(t->root, config, NULL);
+        assert_int_equal(own->n_firmware, 2);
+        assert_string_equal(own->firmware[0].executable, CARREL_DATA_DIR "/ovmf.fd");
+        assert_string_equal(own->firmware[0].device, "flash");
+        assert_string_equal(own->firmware[1].executable, "/code");
+        assert_ptr_equal(firmware_choose(own->firmware, own->n_firmware), &own->firmware[0]);
+        must(host_facts_check_configured(config, own, &e), &e);
+        config->ovmf = xstrdup("/images/ovmf.fd");
+        missing = host_facts_collect(t->root, config, NULL);
+        assert_int_equal(missing->n_firmware, 1);
+        assert_int_equal(host_facts_check_configured(config, missing, &e), -ENOENT);
+        assert_string_equal(e.message, "configuration: ovmf: /images/ovmf.fd: no such file");
+        error_clear(&e);
+        add(t, "/images/ovmf.fd", 0644, "code");
+        named = host_facts_collect(t->root, config, NULL);
+        assert_string_equal(named->firmware[0].executable, "/images/ovmf.fd");
+        must(host_facts_check_configured(config, named, &e), &e);
 }
 
 static void test_virtiofsd(void **state) {
@@ -381,12 +415,19 @@ static void test_probe(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TREE_TEST(test_find_program), TREE_TEST(test_descriptors_are_merged),
-                TREE_TEST(test_firmware),     TREE_TEST(test_virtiofsd),
-                TREE_TEST(test_machine),      TREE_TEST(test_cgroup_modes),
-                TREE_TEST(test_configured),   TREE_TEST(test_users),
-                TREE_TEST(test_kvm_access),   TREE_TEST(test_access),
-                TREE_TEST(test_json_form),    cmocka_unit_test(test_real_facts),
+                TREE_TEST(test_find_program),
+                TREE_TEST(test_descriptors_are_merged),
+                TREE_TEST(test_firmware),
+                TREE_TEST(test_own_ovmf),
+                TREE_TEST(test_virtiofsd),
+                TREE_TEST(test_machine),
+                TREE_TEST(test_cgroup_modes),
+                TREE_TEST(test_configured),
+                TREE_TEST(test_users),
+                TREE_TEST(test_kvm_access),
+                TREE_TEST(test_access),
+                TREE_TEST(test_json_form),
+                cmocka_unit_test(test_real_facts),
                 cmocka_unit_test(test_probe),
         };
 

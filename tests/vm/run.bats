@@ -149,6 +149,26 @@ boots_with() {
         boots_with seabios bios
 }
 
+@test "with an OVMF that only starts kernels: all processors, and the ACPI tables that the distribution's has" {
+        need "no OVMF" test -e /usr/share/OVMF/OVMF_CODE.fd
+        "$TESTS/../firmware-config/build" --output "$T/own" >/dev/null
+        chmod a+r "$T/own/ovmf.fd"
+        script 'test -d /sys/firmware/efi && nproc && cd /sys/firmware/acpi/tables && ls -p | grep -v /$'
+        edit '.linux.maskedPaths = []'
+        configure '{"firmware": "ovmf", "vcpus": 3}'
+        run_carrel run "$CT"
+        assert_equal "$status ${lines[0]}" '0 3'
+        expected=$output
+        configure "{\"firmware\": \"ovmf\", \"vcpus\": 3, \"ovmf\": \"$T/own/ovmf.fd\"}"
+        run_carrel plan
+        assert_equal "$(jq -r .machine.firmwareFile <<<"$output")" "$T/own/ovmf.fd"
+        run_carrel run "$CT"
+        assert_equal "$status" 0
+        assert_equal "$output" "$expected"
+        [[ $stderr != *processors* ]] || fail "$stderr"
+        assert_clean
+}
+
 @test "with OVMF" {
         need "no OVMF" test -e /usr/share/OVMF
         boots_with ovmf efi
