@@ -101,9 +101,12 @@ static int prepare(Container *container, const Driver *driver, Error *err) {
 }
 
 /* What of the pod's first container is entered, and how the child gets there. */
-static int prepare_pod(Container *container, const Container *pod, ProcessSpec *spec, int *ret_pid_namespace,
-                       Error *err) {
+static int prepare_pod(Container *container, const ContainerPlace *place, ProcessSpec *spec,
+                       int *ret_pid_namespace, Error *err) {
         const OciLinux *linux_ = container->spec->linux_;
+        const char *pid_of = namespaces_pid_of(linux_);
+        const Container *pod = place->pod,
+                        *processes = pid_of && pod ? place->find(place->user, pid_of) : pod;
 
         container->pod_namespaces = namespaces_pod_flags(linux_);
         if (container->pod_namespaces == 0)
@@ -111,9 +114,14 @@ static int prepare_pod(Container *container, const Container *pod, ProcessSpec *
         if (!pod || !pod->init)
                 return error_set(err, EINVAL,
                                  "linux.namespaces: there is no pod whose namespaces could be entered");
+        if (!processes || !processes->init)
+                return error_set(err, ESRCH,
+                                 "linux.namespaces: pid: container %s of the pod, whose processes are to be "
+                                 "shared, has ended",
+                                 pid_of);
         spec->extra_fd = pod->init->pidfd;
         if (container->pod_namespaces & CLONE_NEWPID) {
-                cleanup_free char *path = xasprintf("/proc/%d/ns/pid", (int)pod->init->pid);
+                cleanup_free char *path = xasprintf("/proc/%d/ns/pid", (int)processes->init->pid);
 
                 *ret_pid_namespace = spec->pid_namespace = open(path, O_RDONLY | O_CLOEXEC);
                 if (spec->pid_namespace < 0)
@@ -122,7 +130,7 @@ static int prepare_pod(Container *container, const Container *pod, ProcessSpec *
         return 0;
 }
 
-static int start_init(Container *container, ProcessTable *table, const Container *pod, uint32_t seq,
+static int start_init(Container *container, ProcessTable *table, const ContainerPlace *place, uint32_t seq,
                       Error *err) {
         const OciProcess *program = container->spec->process;
         ProcessSpec spec = {
@@ -140,7 +148,7 @@ static int start_init(Container *container, ProcessTable *table, const Container
         cleanup_close int pid_namespace = -1;
         int r;
 
-        r = prepare_pod(container, pod, &spec, &pid_namespace, err);
+        r = prepare_pod(container, place, &spec, &pid_namespace, err);
         if (r >= 0)
                 r = process_start(table, &spec, &container->init, err);
         if (r < 0)
@@ -173,7 +181,7 @@ int container_new(ProcessTable *table, const CreateRequest *request, const Conta
         if (r >= 0)
                 r = prepare(container, place->driver, err);
         if (r >= 0)
-                r = start_init(container, table, place->pod, seq, err);
+                r = start_init(container, table, place, seq, err);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(container);

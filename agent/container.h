@@ -25,6 +25,9 @@ typedef struct Container {
 typedef struct ContainerPlace {
         uint32_t number;
         const Container *pod; /* container 0 when this is a further one */
+        /* Container of that id; NULL: there is none. Asked for the one whose processes are shared. */
+        const Container *(*find)(void *user, const char *id);
+        void *user;
         const Driver *driver; /* the one it has a share of; NULL: none */
 } ContainerPlace;
 

@@ -25,7 +25,15 @@
 #define POD_NAMESPACES (CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID)
 
 static bool is_of_pod(const OciNamespace *namespace) {
-        return namespace->path && streq(namespace->path, NAMESPACE_OF_POD);
+        return namespace->path &&
+               (streq(namespace->path, NAMESPACE_OF_POD) ||
+                (streq(namespace->type, "pid") && str_after(namespace->path, NAMESPACE_OF_POD "/")));
+}
+
+const char *namespaces_pid_of(const OciLinux *linux_) {
+        const OciNamespace *pid = oci_namespace(linux_, "pid");
+
+        return pid && pid->path ? str_after(pid->path, NAMESPACE_OF_POD "/") : NULL;
 }
 
 int namespaces_pod_flags(const OciLinux *linux_) {

@@ -79,10 +79,24 @@ static int find_driver(Session *session, CreateRequest *request, bool first, con
         return r;
 }
 
+static const Container *find_container(void *user, const char *id) {
+        const Session *session = user;
+
+        for (const Member *member = session->members; member; member = member->next)
+                if (member->container && streq(member->container->id, id))
+                        return member->container;
+        return NULL;
+}
+
 static int create(Member *member, CreateRequest *request, uint32_t seq, Error *err) {
         Session *session = member->session;
         const Member *pod = member->number ? session_member(session, 0) : NULL;
-        ContainerPlace place = { .number = member->number, .pod = pod ? pod->container : NULL };
+        ContainerPlace place = {
+                .number = member->number,
+                .pod = pod ? pod->container : NULL,
+                .find = find_container,
+                .user = session,
+        };
         int r;
 
         if (!session->test && !pod) {

@@ -28,6 +28,8 @@
 
 /* In the guest's config.json the path of a namespace that is the pod's, that is, that of container 0. */
 #define NAMESPACE_OF_POD "/pod"
+/* That of another container of the pod, by its id; of the pid namespace only. */
+#define NAMESPACE_OF_MEMBER NAMESPACE_OF_POD "/%s"
 
 /* Source of a tmpfs that is one for all containers of the guest with such a mount (their shared memory). */
 #define GUEST_POD_SHM "/run/carrel/shm"

@@ -169,6 +169,7 @@ static int prepare(Creation *c, Error *err) {
         what.state_dir = c->state_dir;
         what.pod = c->pod ? c->pod->control : NULL;
         what.pod_namespaces = c->pod ? c->pod->namespaces : NULL;
+        what.pod_pid = c->pod ? c->pod->pid_of : NULL;
         what.shm_bytes = bundle_shm_bytes(&c->bundle);
         what.memory_above = cgroup_memory_above(c->cgroups);
         r = plan_make(c->bundle.spec, c->bundle.tree, c->bundle.config, c->facts, &what, &c->plan, err);

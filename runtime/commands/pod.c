@@ -43,6 +43,37 @@ static int find_owner(const Globals *globals, const char *path, Container **ret,
         return 0;
 }
 
+/* Processes of one other container (kubectl debug --target). NULL: it is none of this pod. */
+static char *find_processes(const Globals *globals, const char *pod, const char *path) {
+        cleanup_strv char **ids = NULL;
+        cleanup_error Error ignored = { 0 };
+
+        if (store_list(globals->root, &ids, &ignored) < 0)
+                return NULL;
+        STRV_FOR_EACH (id, ids) {
+                cleanup(container_freep) Container *container = NULL;
+                cleanup_error Error gone = { 0 };
+
+                if (container_open(globals, *id, &container, &gone) >= 0 && is_alive(container) &&
+                    streq(container->record->pod, pod) && has_namespace(container, "pid", path))
+                        return xstrdup(*id);
+        }
+        return NULL;
+}
+
+static void find_namespaces(const Globals *globals, const OciLinux *linux_, const Container *owner,
+                            Pod *pod) {
+        for (size_t i = 0; i < linux_->n_namespaces; i++) {
+                const OciNamespace *n = &linux_->namespaces[i];
+                bool shared = n->path && *n->path && has_namespace(owner, n->type, n->path);
+
+                if (!shared && n->path && *n->path && streq(n->type, "pid") && !pod->pid_of)
+                        pod->pid_of = find_processes(globals, pod->id, n->path);
+                if (shared || (pod->pid_of && streq(n->type, "pid")))
+                        strv_append(&pod->namespaces, n->type);
+        }
+}
+
 int pod_find(const Globals *globals, const OciSpec *spec, Pod **ret, Error *err) {
         const OciNamespace *network = oci_namespace(spec->linux_, "network");
         cleanup(container_freep) Container *owner = NULL;
@@ -60,12 +91,7 @@ int pod_find(const Globals *globals, const OciSpec *spec, Pod **ret, Error *err)
                 pod->gpu = xstrdup(str_map_get(&owner->record->annotations, GPU_ANNOTATION));
         pod->vcpus = owner->record->vcpus;
         pod->memory = owner->record->memory;
-        for (size_t i = 0; i < spec->linux_->n_namespaces; i++) {
-                const OciNamespace *n = &spec->linux_->namespaces[i];
-
-                if (n->path && *n->path && has_namespace(owner, n->type, n->path))
-                        strv_append(&pod->namespaces, n->type);
-        }
+        find_namespaces(globals, spec->linux_, owner, pod);
         pod->share = pod_share_open((pid_t)owner->record->pid, err);
         if (pod->share < 0)
                 return error_prefix(err, "joining container %s", pod->id);
@@ -78,6 +104,7 @@ Pod *pod_free(Pod *pod) {
                 return NULL;
         free(pod->id);
         free(pod->control);
+        free(pod->pid_of);
         free(pod->gpu);
         strv_free(pod->namespaces);
         if (pod->share >= 0)

@@ -11,9 +11,10 @@ typedef struct Pod {
         char *control;     /* its control socket */
         char **namespaces; /* types of the bundle's namespaces that are the pod's */
         int share;         /* mount namespace of its virtiofsd; -1 */
-        char *gpu;         /* annotation of the container with the VM that asks for devices; NULL: none */
-        uint32_t vcpus;    /* of the machine */
-        uint64_t memory;   /* its RAM, bytes */
+        char *pid_of; /* the member of the pod whose processes are joined; NULL: those of the first container */
+        char *gpu;    /* annotation of the container with the VM that asks for devices; NULL: none */
+        uint32_t vcpus;  /* of the machine */
+        uint64_t memory; /* its RAM, bytes */
 } Pod;
 
 /* *ret is NULL when the bundle's network namespace is none of a running container of ours. */

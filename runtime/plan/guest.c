@@ -49,16 +49,19 @@ static void rewrite_hooks(Json *guest) {
 }
 
 /* Paths of namespaces are the host's: the shim joins the network's, and those of a pod are known to the guest. */
-static Json *rewrite_namespaces(const Json *namespaces, char *const *of_pod) {
+static Json *rewrite_namespaces(const Json *namespaces, const PlanRequest *request) {
         Json *result = json_new_array();
 
         for (size_t i = 0; i < json_count(namespaces); i++) {
                 Json *namespace = json_copy(json_item(namespaces, i));
+                const char *type = json_string(json_get(namespace, "type"));
+                cleanup_free char *of_member = request->pod_pid && streq(type, "pid")
+                                                       ? xasprintf(NAMESPACE_OF_MEMBER, request->pod_pid)
+                                                       : NULL;
+                const char *path = of_member ? of_member : NAMESPACE_OF_POD;
 
                 json_set(namespace, "path",
-                         strv_contains(of_pod, json_string(json_get(namespace, "type")))
-                                 ? json_new_string(NAMESPACE_OF_POD)
-                                 : NULL);
+                         strv_contains(request->pod_namespaces, type) ? json_new_string(path) : NULL);
                 json_append(result, namespace);
         }
         return result;
@@ -125,7 +128,7 @@ static void rewrite_linux(const Planner *p, Json *guest) {
         drop(linux_, host_only);
         if (spec->n_namespaces > 0)
                 json_set(linux_, "namespaces",
-                         rewrite_namespaces(json_get(linux_, "namespaces"), p->request->pod_namespaces));
+                         rewrite_namespaces(json_get(linux_, "namespaces"), p->request));
         if (spec->n_devices > 0)
                 json_set(linux_, "devices", rewrite_devices(json_get(linux_, "devices"), spec));
         if (spec->resources)

@@ -89,6 +89,7 @@ typedef struct PlanRequest {
         const char *state_dir; /* absolute path of the container's state folder */
         const char *pod; /* control socket of the container whose VM this one joins; NULL: a VM of its own */
         char *const *pod_namespaces; /* types of the bundle's namespaces that are the pod's */
+        const char *pod_pid;         /* container of the pod whose processes are shared; NULL: the first */
         const GpuRequest *gpu;       /* devices that are asked for; NULL: none */
         bool debug;                  /* kernel log on the console */
         bool foreground;             /* carrel run without --detach: state goes with it */

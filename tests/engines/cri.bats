@@ -85,7 +85,8 @@ ends() {
         refused StartContainer "$(of_container)"
         grep -o 'exec: "no-such-program": executable file not found in $PATH' <<<"$output"
         ended
-        container polite 'trap "exit 7" TERM; while :; do sleep 0.1; done'
+        container polite 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+        sleep_until 20 eval '[ "$(log_of one polite)" = ready ]'
         must cri StopContainer "$(of_container '{ timeout: 20 }')"
         ended
         must cri StopContainer "$(of_container '{ timeout: 20 }')"
@@ -122,7 +123,7 @@ shared() {
         container server 'echo in memory >/dev/shm/word; echo in a folder >/shared/word; network-exercise serve 4000 served' \
                 '.mounts = [{ container_path: "/shared", host_path: $shared }]' --arg shared "$T/empty-dir"
         SERVER=$C
-        container client 'until network-exercise ask 4000 tcp 127.0.0.1; do sleep 0.1; done; cat /shared/word /dev/shm/word /file; echo no >/file; hostname; ps | grep -c [n]etwork-exercise
+        container client 'until network-exercise ask 4000 tcp 127.0.0.1; do sleep 0.1; done; cat /shared/word /dev/shm/word /file; echo no >/file; hostname; cat /proc/1/comm
                 echo told >/dev/shm/answer; sleep 1000' \
                 '.mounts = [{ container_path: "/shared", host_path: $shared }, { container_path: "/file", host_path: $file, readonly: true }]' \
                 --arg shared "$T/empty-dir" --arg file "$T/file"
@@ -145,12 +146,18 @@ processes() {
         pod one '.linux.security_context.namespace_options.pid = "POD"'
         container first 'sleep 111' '.linux.security_context.namespace_options.pid = "POD"'
         container second 'sleep 222' '.linux.security_context.namespace_options.pid = "POD"'
-        exec_output ps | awk '{ print $1 == 1, $4, $5 }' | grep sleep | sort
+        exec_output ps | awk '{ print $1 == 1, $3, $4 }' | grep sleep | sort
+        # by itself, and another one that looks at it (kubectl debug --target)
+        container third 'exec sleep 333'
+        container debug 'sleep 444' '.linux.security_context.namespace_options = { pid: "TARGET", target_id: $target }' --arg target "$C"
+        exec_output ps | awk '{ print $1 == 1, $3, $4 }' | grep sleep | sort
         pod_gone
 }
 
-@test "processes of a pod that are shared" {
+@test "processes of a pod that are shared, and those of one other container" {
         both processes
+        assert_line '1 sleep 1000000'
+        assert_line '1 sleep 333'
         assert_clean
 }
 
@@ -187,12 +194,6 @@ secured() {
         assert_line --index 0 --partial carrel
         assert_line --index 1 mounted
         assert_line --index 2 0
-        # the processes of one other container
-        container_config debug true '.linux.security_context.namespace_options = { pid: "TARGET", target_id: $target }' --arg target "$C"
-        must cri CreateContainer "$(container_request)"
-        C=$(jq -r .container_id <<<"$output")
-        refused StartContainer "$(of_container)"
-        assert_output --partial 'linux.namespaces: pid: joining /proc/'
         pod_gone
         pod_config two '.linux.security_context.namespace_options = { network: "NODE" }'
         refused RunPodSandbox "$(pod_request)"

@@ -128,6 +128,30 @@ served() {
         end_pod
 }
 
+@test "a member with the processes of another member; it ends with them" {
+        member network
+        args sleep 999
+        carrel_detached create "$CT"
+        carrel start "$CT"
+        # shellcheck disable=SC2016
+        edit '(.linux.namespaces[] | select(.type == "pid")).path = $path' --arg path "/proc/$(carrel state "$CT" | jq .pid)/ns/pid"
+        script 'tr "\0" " " </proc/1/cmdline'
+        run_carrel run "$CT-look"
+        assert_equal "$status $output" "0 sleep 999 "
+        args sleep 998
+        carrel_detached create "$CT-look"
+        carrel start "$CT-look"
+        carrel kill "$CT" KILL
+        wait_status "$CT" stopped
+        wait_status "$CT-look" stopped
+        run_carrel run "$CT-late"
+        assert_equal "$status" 1
+        [[ $stderr = *'linux.namespaces'* ]] || fail "$stderr"
+        carrel delete "$CT-look"
+        carrel delete "$CT"
+        end_pod
+}
+
 @test "the pod's container ends: its members end too, and say why" {
         member network
         args sleep 1000
