@@ -119,7 +119,7 @@ engines_end() {
 
 # Of the run, "PID NAME": the engines, their monitors, what carrel runs.
 engine_processes() {
-        ps -eo pid=,stat=,comm= | awk '$2 !~ /^Z/ && $3 ~ /^(dockerd|containerd|conmon|podman|runc|munged|slurm|srun|carrel|qemu-system|virtiofsd)/ { print $1, $3 }'
+        ps -eo pid=,stat=,comm= | awk '$2 !~ /^Z/ && $3 ~ /^(dockerd|containerd|conmon|podman|runc|munged|slurm|srun|carrel|qemu-system|virtiofsd)|^cri$/ { print $1, $3 }'
 }
 
 # ---- a test ----
