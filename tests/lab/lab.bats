@@ -71,6 +71,14 @@ scenario() {
         scenario lease-refused
 }
 
+@test "a group of two devices" {
+        scenario groups
+}
+
+@test "nodes that may not be opened; transparent huge pages" {
+        scenario nodes
+}
+
 @test "every scenario has its test here" {
         for file in "$TESTS"/lab/scenarios/*; do
                 grep -qx "        scenario ${file##*/}" "$BATS_TEST_FILENAME" || fail "${file##*/} has none"
