@@ -71,6 +71,10 @@ scenario() {
         scenario lease-refused
 }
 
+@test "50 virtual machines in a row with one device" {
+        scenario runs-50
+}
+
 @test "a group of two devices" {
         scenario groups
 }

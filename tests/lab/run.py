@@ -33,6 +33,16 @@ def say(text):
     print(text, flush=True)
 
 
+def limit_of(name, limit):
+    """Seconds that a scenario may take: LIMIT, or more where it says so in a comment of its own."""
+    try:
+        with open(os.path.join(machine.HERE, "scenarios", name), encoding="utf-8") as file:
+            own = re.search(r"^# limit: (\d+)$", file.read(), re.MULTILINE)
+    except OSError:
+        own = None
+    return max(limit, int(own.group(1))) if own else limit
+
+
 class Follower:
     """Shows what is added to a file, and sees to wishes."""
 
@@ -116,9 +126,10 @@ class Runner:
             follower = Follower(os.path.join(out, "output"), Wishes(self.machine, out))
             say(f"==> {name}")
             start, used = time.monotonic(), self.machine.cpu_seconds()
+            limit = limit_of(name, self.limit)
             try:
-                self.machine.send(f"run {name} {self.limit}")
-                answer = self.machine.receive(f"done {name} ", self.limit + GRACE, follower.look)
+                self.machine.send(f"run {name} {limit}")
+                answer = self.machine.receive(f"done {name} ", limit + GRACE, follower.look)
             except (machine.Gone, OSError) as fault:
                 follower.end()
                 if not self.again(fault):
@@ -131,7 +142,7 @@ class Runner:
             if status == 0:
                 say(f"    passed: {name} ({took})")
             else:
-                why = f"stopped after its limit of {self.limit} s" if status in (124, 137) else f"status {status}"
+                why = f"stopped after its limit of {limit} s" if status in (124, 137) else f"status {status}"
                 say(f"    FAILED: {name} ({took}): {why}; what it left: {self.results}/{name}")
             return status == 0
 

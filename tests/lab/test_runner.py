@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 import patch_tcg  # noqa: E402
+import run  # noqa: E402
 
 # Plays QEMU and the agent in it: a scenario does what its name says. "once" is done by its first start only.
 FAKE = r"""#!/usr/bin/env python3
@@ -141,6 +142,14 @@ class Runner(unittest.TestCase):
         done = self.run_scenarios("hangs")
         self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
         self.assertIn("does not answer after 2 s", done.stdout)
+
+    def test_own_limit(self):
+        """What a scenario says it needs counts, unless the person gives it more."""
+        self.assertEqual(run.limit_of("host", 300), 300)
+        own = run.limit_of("runs-50", 1)
+        self.assertGreater(own, 300)
+        self.assertEqual(run.limit_of("runs-50", own + 1), own + 1)
+        self.assertEqual(run.limit_of("no-such", 7), 7)
 
     def test_kept_host(self):
         self.assertEqual(self.call("alive").returncode, 1)
