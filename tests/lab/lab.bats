@@ -79,6 +79,10 @@ scenario() {
         scenario groups
 }
 
+@test "docker run --gpus and --device" {
+        scenario docker-gpus
+}
+
 @test "nodes that may not be opened; transparent huge pages" {
         scenario nodes
 }
