@@ -127,11 +127,11 @@ def join_network(folder, path):
     write_config(folder, config)
 
 
-def carrel_command(options, folder):
+def carrel_command(options, folder, **configuration):
     """carrel with a configuration and a state folder of the bench's own."""
     with open(folder + '/carrel.json', 'w') as file:
         json.dump({'accelerator': options.accelerator, 'vmlinux': options.images + '/vmlinux', 'vmlinuz': options.images + '/vmlinuz',
-                   'initrd': options.images + '/initrd'}, file)
+                   'initrd': options.images + '/initrd', **configuration}, file)
     return [options.carrel, '--root', options.state, '--config', folder + '/carrel.json']
 
 
