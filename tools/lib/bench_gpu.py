@@ -33,13 +33,15 @@ def functions(device):
 
 def bind(device, driver):
     """To DRIVER; None: to whichever driver of the host wants it."""
+    if driver:
+        run('modprobe', driver)
     for name in functions(device):
         if os.path.exists(PCI + name + '/driver'):
             write(PCI + name + '/driver/unbind', name)
         write(PCI + name + '/driver_override', (driver or '') + '\n')
         write('/sys/bus/pci/drivers_probe', name)
         if driver and os.path.basename(os.path.realpath(PCI + name + '/driver')) != driver:
-            die('%s: not bound to %s: modprobe it' % (name, driver))
+            die('%s: %s does not take it' % (name, driver))
 
 
 def device_bundle(carrel, folder, device):
@@ -79,8 +81,8 @@ def measure_gpu(options):
 
         def bound():
             """All of these with the device on vfio-pci before and after: what its own driver takes to let go and to come back is its own."""
-            bind(options.device, 'vfio-pci')
             try:
+                bind(options.device, 'vfio-pci')
                 return take_turns(options.runs, floor=lambda: seconds(*floor, preexec_fn=enter), start=lambda: seconds(*start))
             finally:
                 bind(options.device, None)
@@ -121,8 +123,8 @@ def realize(arguments, enter):
 def measure_pinning(options):
     """Machines of several sizes, in small and in huge pages, with the device and without."""
     times = {}
-    bind(options.device, 'vfio-pci')
     try:
+        bind(options.device, 'vfio-pci')
         with tempfile.TemporaryDirectory(prefix='carrel-bench-') as folder, own_cgroup() as enter:
             for pages in ('never', 'always'):
                 for gib in SIZES_GIB:
