@@ -160,7 +160,7 @@ static void find_screen(Screen *s) {
 
         ask(s->fd, GET_RESOURCES, &r, "resources");
         for (uint32_t i = 0; i < r.n_connectors && i < MANY; i++) {
-                Mode modes[MANY];
+                Mode modes[MANY] = { 0 };
                 uint32_t properties[MANY];
                 uint64_t values[MANY];
                 Connector c = { .id = connectors[i] };
@@ -264,7 +264,7 @@ static void expect(uint32_t width, uint32_t height) {
 
 int main(int argc, char **argv) {
         if (argc == 3 && strcmp(argv[1], "name") == 0)
-                open_node(argv[2]);
+                close(open_node(argv[2]));
         else if (argc == 3 && strcmp(argv[1], "show") == 0)
                 show(argv[2]);
         else if (argc == 4 && strcmp(argv[1], "expect") == 0)
