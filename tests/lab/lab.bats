@@ -51,8 +51,16 @@ scenario() {
         scenario drm
 }
 
+@test "bundles chosen by device; a display with its own memory: a picture" {
+        scenario display
+}
+
 @test "a disk with its driver from a bundle: what it reads and writes" {
         scenario driver-nvme
+}
+
+@test "a BAR of 16 GiB, the whole of it in the guest" {
+        scenario big-bar
 }
 
 @test "devices to vfio-pci and back" {
