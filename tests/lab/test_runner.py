@@ -164,6 +164,15 @@ class Runner(unittest.TestCase):
         self.assertEqual(self.call("alive").returncode, 1)
 
 
+class List(unittest.TestCase):
+    def test_descriptions(self):
+        lines = subprocess.run([os.path.join(HERE, "../../tools/lab"), "list"], capture_output=True, text=True, check=True).stdout.splitlines()
+        for name in os.listdir(os.path.join(HERE, "scenarios")):
+            said = [line.split(maxsplit=1)[1] for line in lines if line.split()[:1] == [name]]
+            self.assertEqual(len(said), 1, name)
+            self.assertNotIn("shellcheck", said[0])
+
+
 class Module(unittest.TestCase):
     def test_copy(self):
         with tempfile.TemporaryDirectory() as folder:
