@@ -87,7 +87,7 @@ scenario() {
         scenario groups
 }
 
-@test "docker run --gpus and --device" {
+@test "docker run --gpus and --device, podman with CDI names" {
         scenario docker-gpus
 }
 
