@@ -83,6 +83,10 @@ scenario() {
         scenario runs-50
 }
 
+@test "kill -9 of create of a real container, and of the shim that gives back for it" {
+        scenario create-killed
+}
+
 @test "a group of two devices" {
         scenario groups
 }
