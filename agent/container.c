@@ -41,6 +41,11 @@ static int open_terminal(void *user, Error *err) {
         return handshake_send(CHILD_FD_HANDSHAKE, HANDSHAKE_TERMINAL, master, err);
 }
 
+static void warn(void *user, const char *text) {
+        (void)user;
+        handshake_send_warning(CHILD_FD_HANDSHAKE, text);
+}
+
 /* Into those namespaces of the pod's first container that are to be shared; the pid namespace it was born in. */
 static int enter_pod(const Container *container, Error *err) {
         int flags = container->pod_namespaces & ~CLONE_NEWPID;
@@ -85,6 +90,7 @@ static int prepare(Container *container, const Driver *driver, Error *err) {
                 .id = container->id,
                 .bundle = container->bundle,
                 .open_terminal = open_terminal,
+                .warn = warn,
                 .user = container,
         };
         int r;

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -32,6 +33,8 @@
 #include "common/base/str.h"
 
 #define LDCONFIG_WAIT_USEC 10000000U
+#define LDCONFIG_SAID_MAX  65536U /* what a pipe holds */
+#define LDCONFIG_WORDS_MAX 300U
 #define LOADER_FILE_MAX    65536U
 
 #define WORK            DRIVER_ROOT "/work"
@@ -241,7 +244,7 @@ static int protect_mounts(Error *err) {
 }
 
 static __attribute__((noreturn)) void run_ldconfig(const char *program, const OciProcess *process,
-                                                   const Seccomp *seccomp) {
+                                                   const Seccomp *seccomp, int complaints) {
         char keep[] = "-X", cache[] = "-C", cache_path[] = NEW_CACHE, config[] = "-f",
              config_path[] = NEW_CONFIG;
         char *name = xstrdup(program), *args[] = { name, keep, cache, cache_path, config, config_path, NULL };
@@ -253,16 +256,19 @@ static __attribute__((noreturn)) void run_ldconfig(const char *program, const Oc
         Error err = { 0 };
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-        for (int fd = 0; fd < 3; fd++)
-                if (null >= 0)
-                        dup2(null, fd);
+        if (null < 0)
+                error_errno(&err, "/dev/null");
+        for (int fd = 0; null >= 0 && fd < STDERR_FILENO; fd++)
+                dup2(null, fd);
+        dup2(complaints, STDERR_FILENO);
         if (null >= 0 && protect_mounts(&err) >= 0 && program_setup(&how, seccomp, &ready, &err) >= 0)
                 program_exec(ready, &err);
+        dprintf(STDERR_FILENO, "%s\n", err.message);
         _exit(127);
 }
 
-/* Whether PID ended well in time; it has ended in any case. */
-static bool ends_well(pid_t pid) {
+/* How PID ended, in words, and 0 if well; it has ended in any case. */
+static int wait_ldconfig(pid_t pid, Error *err) {
         uint64_t deadline = now_usec() + LDCONFIG_WAIT_USEC;
         int status = -1;
         pid_t ended;
@@ -275,13 +281,62 @@ static bool ends_well(pid_t pid) {
         }
         while (waitpid(-1, NULL, WNOHANG) > 0) /* what it left, if we are the container's init */
                 ;
-        return ended == pid && status == 0;
+        if (ended == 0)
+                return error_set(err, ETIMEDOUT, "took longer than %u s", LDCONFIG_WAIT_USEC / 1000000U);
+        if (ended == pid && WIFSIGNALED(status))
+                return error_set(err, EIO, "was ended by signal %d", WTERMSIG(status));
+        if (ended != pid || status != 0)
+                return error_set(err, EIO, "ended with status %d", WEXITSTATUS(status));
+        return 0;
 }
 
-static int settle_glibc(const Driver *driver, const OciProcess *process, const Seccomp *seccomp, Error *err) {
+/* Puts the last line of what ldconfig said behind the error. */
+static void add_complaint(int complaints, Error *err) {
+        cleanup_free char *text = xmalloc(LDCONFIG_SAID_MAX), *words = NULL, *message = NULL;
+        size_t length = 0;
+        const char *last;
+        ssize_t n;
+
+        while (length < LDCONFIG_SAID_MAX &&
+               (n = read(complaints, text + length, LDCONFIG_SAID_MAX - length)) > 0)
+                length += (size_t)n;
+        while (length > 0 && text[length - 1] == '\n')
+                length--;
+        if (length == 0)
+                return;
+        last = memrchr(text, '\n', length);
+        last = last ? last + 1 : text;
+        words = str_printable(last, (size_t)(text + length - last), LDCONFIG_WORDS_MAX);
+        message = xasprintf("%s: %s", err->message, words);
+        error_set(err, err->code, "%s", message);
+}
+
+static int make_cache(const char *program, const OciProcess *process, const Seccomp *seccomp, Error *err) {
+        cleanup_close int complaints = -1, theirs = -1;
+        int fds[2], r;
+        pid_t pid;
+
+        /* one that says more than fits has to go on without it */
+        if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+                return error_errno(err, "pipe");
+        complaints = fds[0];
+        theirs = fds[1];
+        pid = fork();
+        if (pid < 0)
+                return error_errno(err, "fork");
+        if (pid == 0)
+                run_ldconfig(program, process, seccomp, theirs);
+        r = wait_ldconfig(pid, err);
+        if (r >= 0)
+                return bind_over(NEW_CACHE, GLIBC_CACHE, err);
+        add_complaint(complaints, err);
+        return r;
+}
+
+static int settle_glibc(const Driver *driver, const OciProcess *process, const Seccomp *seccomp,
+                        char **ret_warning, Error *err) {
         cleanup_free char *folders = library_folders(driver, "\n"), *text = NULL;
         const char *program = find_ldconfig();
-        pid_t pid;
 
         if (!program)
                 return error_set(err, ENOENT, "no ldconfig");
@@ -290,38 +345,42 @@ static int settle_glibc(const Driver *driver, const OciProcess *process, const S
                 return -err->code;
         if (chown(WORK, process->user.uid, process->user.gid) < 0)
                 return error_errno(err, WORK);
-        pid = fork();
-        if (pid < 0)
-                return error_errno(err, "fork");
-        if (pid == 0)
-                run_ldconfig(program, process, seccomp);
-        if (!ends_well(pid))
-                return error_set(err, EIO, "ldconfig failed");
-        return bind_over(NEW_CACHE, GLIBC_CACHE, err);
+        if (make_cache(program, process, seccomp, err) < 0) {
+                *ret_warning = xasprintf(
+                        "driver bundle \"%s\": the container's %s failed (%s): its libraries are found by "
+                        "LD_LIBRARY_PATH only",
+                        driver->manifest->name, program, err->message);
+                return -err->code;
+        }
+        return 0;
 }
 
 /* Whether every loader of the container finds the libraries now. */
-static bool settle_loaders(const Driver *driver, const OciProcess *process, const Seccomp *seccomp) {
+static bool settle_loaders(const Driver *driver, const OciProcess *process, const Seccomp *seccomp,
+                           char **ret_warning) {
         bool glibc = has_file(GLIBC_LOADER), musl = has_file(MUSL_LOADER);
         cleanup_error Error e = { 0 };
 
         if (musl && settle_musl(driver, &e) < 0)
                 return false;
-        if (glibc && settle_glibc(driver, process, seccomp, &e) < 0)
+        if (glibc && settle_glibc(driver, process, seccomp, ret_warning, &e) < 0)
                 return false;
         return musl || glibc;
 }
 
-int driver_settle(const Driver *driver, OciProcess *process, const Seccomp *seccomp, Error *err) {
+int driver_settle(const Driver *driver, OciProcess *process, const Seccomp *seccomp, char **ret_warning,
+                  Error *err) {
         cleanup_close int ours = -1;
 
+        *ret_warning = NULL;
         if (!driver)
                 return 0;
         ours = open(DRIVER_ROOT, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (ours < 0)
                 return error_errno(err, DRIVER_ROOT);
         if (driver->manifest->libraries && driver->manifest->libraries[0] &&
-            !settle_loaders(driver, process, seccomp) && write_file(USE_ENVIRONMENT, "", err) < 0)
+            !settle_loaders(driver, process, seccomp, ret_warning) &&
+            write_file(USE_ENVIRONMENT, "", err) < 0)
                 return -err->code;
         driver_set_environment(driver, process);
         return mount_change(ours, false, MOUNT_ATTR_RDONLY, 0, err);

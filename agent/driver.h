@@ -45,7 +45,9 @@ void driver_extend_resources(const Driver *driver, OciResources *resources);
 /* By the child, before it leaves the guest's root: the bundle at DRIVER_ROOT below the new one. */
 int driver_mount(const Driver *driver, int root, Error *err);
 /* By the child in the container's root: makes its loader find the bundle's libraries, and puts variables into the
- * process's environment. The container's own ldconfig is run with no more rights than PROCESS has. */
-int driver_settle(const Driver *driver, OciProcess *process, const Seccomp *seccomp, Error *err);
+ * process's environment. The container's own ldconfig is run with no more rights than PROCESS has. *ret_warning: what its
+ * user should know, else NULL; owned by the caller. */
+int driver_settle(const Driver *driver, OciProcess *process, const Seccomp *seccomp, char **ret_warning,
+                  Error *err);
 /* By the child of an exec, in the container's root: the variables. */
 void driver_set_environment(const Driver *driver, OciProcess *process);

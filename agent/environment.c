@@ -47,6 +47,7 @@ struct Environment {
         const Driver *driver;
         char *id, *bundle;
         int (*open_terminal)(void *user, Error *err);
+        void (*warn)(void *user, const char *text);
         void *user;
 
         uint64_t clone_flags;
@@ -80,6 +81,7 @@ int environment_new(const EnvironmentOptions *options, Environment **ret, Error 
         e->id = options->id ? xstrdup(options->id) : NULL;
         e->bundle = options->bundle ? xstrdup(options->bundle) : NULL;
         e->open_terminal = options->open_terminal;
+        e->warn = options->warn;
         e->user = options->user;
         if (namespaces_clone_flags(spec->linux_, &e->clone_flags, err) < 0 ||
             seccomp_new(spec->linux_ ? spec->linux_->seccomp : NULL, &e->seccomp, err) < 0 ||
@@ -176,6 +178,7 @@ static int open_terminal(const Environment *e, int root, Error *err) {
 }
 
 static int enter_root(Environment *e, int root, Error *err) {
+        cleanup_free char *warning = NULL;
         const OciSpec *spec = e->spec;
 
         if (rootfs_pivot(root, err) < 0 || rootfs_set_propagation(spec, err) < 0 ||
@@ -183,8 +186,10 @@ static int enter_root(Environment *e, int root, Error *err) {
                 return -err->code;
         if (make_working_folder(spec->process, root, err) < 0 || open_terminal(e, root, err) < 0)
                 return -err->code;
-        if (driver_settle(e->driver, spec->process, e->seccomp, err) < 0)
+        if (driver_settle(e->driver, spec->process, e->seccomp, &warning, err) < 0)
                 return error_prefix(err, "driver bundle");
+        if (warning && e->warn)
+                e->warn(e->user, warning);
         return rootfs_seal(spec, err);
 }
 

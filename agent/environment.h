@@ -45,6 +45,8 @@ typedef struct EnvironmentOptions {
          * which becomes descriptors 0 to 2, and sends the master to the agent. environment_setup() then
          * puts it on /dev/console. */
         int (*open_terminal)(void *user, Error *err);
+        /* Called by the child, for the log of the agent. */
+        void (*warn)(void *user, const char *text);
         void *user;
 } EnvironmentOptions;
 

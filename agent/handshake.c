@@ -50,12 +50,20 @@ int handshake_send(int sock, HandshakeStep step, int fd, Error *err) {
         return 0;
 }
 
-void handshake_send_error(int sock, const Error *error) {
-        HandshakeMessage message = { .step = HANDSHAKE_ERROR, .code = error->code };
+static void send_text(int sock, HandshakeStep step, int code, const char *text) {
+        HandshakeMessage message = { .step = step, .code = code };
 
-        if (error->message)
-                strncpy(message.text, error->message, sizeof(message.text) - 1);
+        if (text)
+                strncpy(message.text, text, sizeof(message.text) - 1);
         send_message(sock, &message, sizeof(message), -1);
+}
+
+void handshake_send_warning(int sock, const char *text) {
+        send_text(sock, HANDSHAKE_WARNING, 0, text);
+}
+
+void handshake_send_error(int sock, const Error *error) {
+        send_text(sock, HANDSHAKE_ERROR, error->code, error->message);
 }
 
 /* The number of bytes, or as recvmsg(2); *ret_fd as in handshake_receive(). */

@@ -8,6 +8,7 @@
  *   agent                child
  *          GO →                       (namespaces have their id maps)
  *             ← TERMINAL + master     (only with a terminal)
+ *             ← WARNING               (any number, before READY: for the log)
  *             ← READY                 (all is set up)
  *          START →                    (limits are set; for the container's init: START was asked for)
  *             ← ERROR                 (any time: the child ends itself)
@@ -24,6 +25,7 @@ typedef enum HandshakeStep {
         HANDSHAKE_READY,
         HANDSHAKE_START,
         HANDSHAKE_ERROR,
+        HANDSHAKE_WARNING,
 } HandshakeStep;
 
 typedef struct HandshakeMessage {
@@ -36,6 +38,8 @@ int handshake_new(int *ret_agent, int *ret_child, Error *err);
 
 /* FD: -1 or a descriptor to send along. */
 int handshake_send(int sock, HandshakeStep step, int fd, Error *err);
+/* For the agent's log, which is not the child's. */
+void handshake_send_warning(int sock, const char *text);
 /* The last words of a child. */
 void handshake_send_error(int sock, const Error *error);
 

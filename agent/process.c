@@ -141,6 +141,11 @@ static void on_message(Process *process, const HandshakeMessage *message, int fd
                 if (stdio_set_terminal(process->stdio, fd, &error) < 0)
                         fail(process, &error);
                 return;
+        case HANDSHAKE_WARNING:
+                close_descriptor(&fd);
+                log_warning("%s", message->text);
+                strv_append(&process->warnings, message->text);
+                return;
         case HANDSHAKE_READY:
                 close_descriptor(&fd);
                 if (process->reaped)
@@ -242,6 +247,7 @@ Process *process_free(Process *process) {
         loop_source_free(process->watch);
         stdio_free(process->stdio);
         oci_process_free(process->program);
+        strv_free(process->warnings);
         close_descriptor(&process->handshake);
         close_descriptor(&process->pidfd);
         free(process);

@@ -48,6 +48,7 @@ typedef struct Process {
         uint32_t seq;      /* of the request that waits for an answer; 0: none */
         Stdio *stdio;
         OciProcess *program; /* of an exec; owned */
+        char **warnings;     /* of the child while it set itself up */
         int status;          /* valid once exited: code, or 128 + signal */
 } Process;
 

@@ -184,7 +184,7 @@ static void answer_error(Session *session, uint32_t *seq, const Error *error) {
 }
 
 static void on_process_ready(Process *process, void *user) {
-        CreateReply reply = { .ready_usec = now_usec() };
+        CreateReply reply = { .ready_usec = now_usec(), .warnings = process->warnings };
         cleanup_error Error error = { 0 };
         Session *session = user;
         Member *member = member_of(session, process);

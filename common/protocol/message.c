@@ -31,6 +31,7 @@ const JsonField create_request_fields[] = {
 
 const JsonField create_reply_fields[] = {
         { JSON_FIELD(CreateReply, ready_usec, "readyUsec", JSON_KIND_UINT64) },
+        { JSON_FIELD(CreateReply, warnings, "warnings", JSON_KIND_STRV) },
         {},
 };
 

@@ -57,6 +57,7 @@ typedef struct CreateRequest {
 
 typedef struct CreateReply {
         uint64_t ready_usec; /* from the kernel's start to the container being ready for START */
+        char **warnings;     /* lines about what does not work in this container; NULL: none */
 } CreateReply;
 
 typedef struct StartRequest {

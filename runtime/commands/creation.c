@@ -429,12 +429,20 @@ static int run_hooks(Creation *c, Error *err) {
         return r;
 }
 
+/* What is found out when there is a machine. */
+static void warn_late(Creation *c, char *const *warnings) {
+        show_warnings(warnings, c->request->show_warnings);
+        keep_warnings(warnings, c->made.container->entry->dir);
+        STRV_FOR_EACH (warning, warnings)
+                strv_append(&c->made.container->record->warnings, *warning);
+}
+
 static int bring_up(Creation *c, Error *err) {
         int timeout = (int)(c->plan->launch.boot_timeout_ms % INT32_MAX) + CREATE_TIMEOUT_MS;
+        cleanup_strv char **warnings = NULL;
+        int r = wait_launched(c, err);
         Frame reply;
-        int r;
 
-        r = wait_launched(c, err);
         if (r == -ECONNRESET)
                 return explain_end(c, err);
         if (r >= 0)
@@ -446,6 +454,7 @@ static int bring_up(Creation *c, Error *err) {
         if (r < 0)
                 return r;
         r = client_request(c->made.shim.boss, FRAME_CREATE, NULL, NULL, timeout, &reply, err);
+        warn_late(c, warnings = r >= 0 ? warnings_of_guest(&reply) : NULL);
         return r == -ECONNRESET ? explain_end(c, err) : r;
 }
 
@@ -455,14 +464,6 @@ int write_pid_file(const char *path, pid_t pid, Error *err) {
         cleanup_free char *text = xasprintf("%d", (int)pid);
 
         return file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
-}
-
-/* What is found out when there is a machine. */
-static void warn_late(Creation *c, char *const *warnings) {
-        show_warnings(warnings, c->request->show_warnings);
-        keep_warnings(warnings, c->made.container->entry->dir);
-        STRV_FOR_EACH (warning, warnings)
-                strv_append(&c->made.container->record->warnings, *warning);
 }
 
 /* A kernel that was not looked at before the start, or that could not be, may have come up with fewer than it has. */

@@ -7,6 +7,10 @@
 
 #include <stdbool.h>
 
+#include "common/protocol/frame.h"
+
 void show_warnings(char *const *warnings, bool foreground);
 /* DIR is the state folder. */
 void keep_warnings(char *const *warnings, int dir);
+/* Those of the agent's answer to CREATE, fit to be shown; NULL: none. Owned by the caller. */
+char **warnings_of_guest(const Frame *reply);

@@ -112,6 +112,10 @@ static void test_errors(void **state) {
         handshake_send_error(ends->child, &error);
         assert_int_equal(handshake_receive(ends->agent, &message, &fd), HANDSHAKE_MESSAGE);
         assert_int_equal(strlen(message.text), sizeof(message.text) - 1);
+        handshake_send_warning(ends->child, "what does not matter");
+        assert_int_equal(handshake_receive(ends->agent, &message, &fd), HANDSHAKE_MESSAGE);
+        assert_int_equal(message.step, HANDSHAKE_WARNING);
+        assert_string_equal(message.text, "what does not matter");
 }
 
 static void test_death(void **state) {

@@ -164,6 +164,13 @@ brw-rw-rw- block special file
         run_carrel run "$CT"
         assert_equal "$output" 'the answer is 42'
         assert_not_exists rootfs/owned
+        assert_equal "$(grep ldconfig <<<"$stderr")" 'carrel: warning: driver bundle "example": the container'"'"'s /sbin/ldconfig failed (took longer than 10 s: touch: /dev/shm/owned: Read-only file system): its libraries are found by LD_LIBRARY_PATH only'
+
+        printf '#!/bin/sh\nseq 1000 >&2\nprintf "no room\\033[1m\\n" >&2\nexit 3\n' >rootfs/sbin/ldconfig
+        run_carrel run "$CT"
+        assert_equal "$output" 'the answer is 42'
+        [[ $stderr = *'carrel: warning: driver bundle "example": the container'"'"'s /sbin/ldconfig failed (ended with status 3: no room\x1b[1m): its libraries are found by LD_LIBRARY_PATH only'* ]] || fail "$stderr"
+        [[ $stderr != *$'\033'* ]] || fail "$stderr"
 
         need_program musl-gcc
         rm -r rootfs/lib64 rootfs/lib rootfs/sbin rootfs/etc/ld.so*
