@@ -99,6 +99,10 @@ scenario() {
         scenario nodes
 }
 
+@test "what a start with a device takes over its floor" {
+        scenario speed
+}
+
 @test "every scenario has its test here" {
         for file in "$TESTS"/lab/scenarios/*; do
                 grep -qx "        scenario ${file##*/}" "$BATS_TEST_FILENAME" || fail "${file##*/} has none"
