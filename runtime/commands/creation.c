@@ -154,7 +154,8 @@ static int prepare(Creation *c, Error *err) {
                 r = find_cgroups(c, err);
         if (r >= 0)
                 r = pod_find(request->globals, c->bundle.spec, &c->pod, err);
-        drop_wishes_of_pod(c);
+        if (r >= 0)
+                drop_wishes_of_pod(c);
         if (r >= 0)
                 r = host_facts_gather(c->bundle.config, &c->caller, &c->facts, err);
         if (r >= 0 && c->bundle.gpu.n_wishes > 0)
@@ -163,10 +164,9 @@ static int prepare(Creation *c, Error *err) {
                 r = host_facts_gather_gpu(c->bundle.config, c->facts, err);
         if (r < 0)
                 return r;
-        c->state_dir = path_join(request->globals->root, request->id);
+        what.state_dir = c->state_dir = path_join(request->globals->root, request->id);
         what.bundle = c->bundle.path;
         what.gpu = &c->bundle.gpu;
-        what.state_dir = c->state_dir;
         what.pod = c->pod ? c->pod->control : NULL;
         what.pod_namespaces = c->pod ? c->pod->namespaces : NULL;
         what.pod_pid = c->pod ? c->pod->pid_of : NULL;

@@ -46,13 +46,13 @@ teardown() {
         assert_refused "host's network cannot be used" create "$CT"
 }
 
-@test "interfaces are spliced at start, and the namespace is left as it was" {
+@test "interfaces are spliced before the start, and the namespace is left as it was" {
         namespace one
         link one peer0 eth0 mtu 1400
         joined "$T/netns/one"
         carrel_detached create "$CT"
         run inside one tc filter show dev eth0 ingress
-        assert_output ''
+        assert_output --partial 'mirred (Egress Redirect to device carrel0)'
         carrel start "$CT"
         run inside one tc filter show dev eth0 ingress
         assert_output --partial 'mirred (Egress Redirect to device carrel0)'
