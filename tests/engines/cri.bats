@@ -228,7 +228,9 @@ secured() {
                 pids+=($!)
                 CONFIGS[i]=$POD_CONFIG
         done
-        for i in 1 2 3; do wait "${pids[i - 1]}"; done
+        for i in 1 2 3; do
+                wait "${pids[i - 1]}" || fail "pod $i: $(cat "$T/pod$i")"
+        done
         for i in 1 2 3; do
                 PODS[i]=$(jq -r .pod_sandbox_id "$T/pod$i")
                 POD=${PODS[i]} POD_CONFIG=${CONFIGS[i]}

@@ -16,7 +16,7 @@ setup() {
         need_vm
         need_engine podman
         # with its first network podman mounts this, and keeps it
-        if [ ! -e /run/netns ]; then podman --runtime runc run --rm --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" true; fi
+        if ! mountpoint -q /run/netns; then podman --runtime runc run --rm --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" true; fi
         engines_test
 }
 
