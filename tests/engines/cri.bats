@@ -220,11 +220,22 @@ secured() {
         assert_clean
 }
 
+# As the kubelet, which tries again; here only when a CNI plugin has failed (those of Debian get into one another's way now and then).
+run_pod() {
+        local answer
+
+        answer=$(cri RunPodSandbox "$(pod_request)") || case $answer in
+        *'plugin type='*) answer=$(cri RunPodSandbox "$(pod_request)") ;;
+        *) printf '%s\n' "$answer" && return 1 ;;
+        esac
+        printf '%s\n' "$answer"
+}
+
 @test "three pods at once, and they reach one another" {
         local i pids=()
         for i in 1 2 3; do
                 pod_config "pod$i" '.port_mappings = [{ container_port: 4000, host_port: $port }]' --argjson port $((8090 + i))
-                cri RunPodSandbox "$(pod_request)" >"$T/pod$i" &
+                run_pod >"$T/pod$i" &
                 pids+=($!)
                 CONFIGS[i]=$POD_CONFIG
         done
