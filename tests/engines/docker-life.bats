@@ -100,7 +100,8 @@ setup_file() {
         wait_state one exited
         assert_equal "$(inspect one '{{.RestartCount}} {{.State.ExitCode}}')" '2 9'
         assert_equal "$(docker logs one)" $'run\nrun\nrun'
-        try docker events --since "$since" --until "$(($(date +%s) + 1))" --filter container=one --format '{{.Action}} {{index .Actor.Attributes "exitCode"}}'
+        try docker events --since "$since" --until "$(($(date +%s) + 1))" --filter container="$(inspect one '{{.Id}}')" \
+                --format '{{.Action}} {{index .Actor.Attributes "exitCode"}}'
         assert_equal "$(printf '%s\n' "${lines[@]}" | grep -c '^start ')" 3
         assert_equal "$(printf '%s\n' "${lines[@]}" | grep -c '^die 9')" 3
         must docker rm one

@@ -60,7 +60,8 @@ setup_file() {
                 docker_detached one --runtime "$runtime" --memory 48m --memory-swap 48m "$ENGINE_IMAGE" tail /dev/zero
                 assert_equal "$(docker wait one)" 137
                 assert_equal "$runtime $(inspect one '{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}')" "$runtime true 137 exited"
-                try docker events --since "$since" --until "$(($(date +%s) + 1))" --filter container=one --format '{{.Action}}'
+                # by its id: in the same second another one of this name may have ended
+                try docker events --since "$since" --until "$(($(date +%s) + 1))" --filter container="$(inspect one '{{.Id}}')" --format '{{.Action}}'
                 # what comes first is known first
                 assert_equal "$runtime $(printf '%s\n' "${lines[@]}" | grep -xE 'oom|die' | uniq | paste -sd ' ')" "$runtime oom die"
                 must docker rm one
