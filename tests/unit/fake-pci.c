@@ -232,6 +232,8 @@ static void attach(const Kernel *k, const char *address, const char *driver) {
 static void remove_function(const Kernel *k, const char *address) {
         cleanup_free char *path = xasprintf(DEVICES "%s", address);
 
+        /* not when it is found again: whoever waits for that looks at its driver next */
+        set_driver(k->fake, address, NULL);
         forget(k->fake, path);
         fake_pci_put(k->fake, "removed", address);
 }
@@ -248,7 +250,6 @@ static void find_again(const Kernel *k) {
         path = xasprintf(DEVICES "%s", address);
         real = xasprintf("../../../devices/pci0000:00/%s", address);
         fake_pci_link(k->fake, path, real);
-        set_driver(k->fake, address, NULL);
 }
 
 static void handle(const Kernel *k, const char *name, const char *text) {

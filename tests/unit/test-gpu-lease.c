@@ -253,7 +253,7 @@ static void open_node(FakePci *fake, const char *node) {
 }
 
 static void test_in_use(void **state) {
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 5000);
 
         (void)state;
         fake_pci_put(h.fake, "sys/bus/pci/devices/" AUDIO "/sound/card0/controlC0/uevent",
@@ -278,11 +278,12 @@ static void test_udev(void **state) {
 
 /* Another machine has it: nothing is done, and the lease stays. */
 static void test_in_use_at_return(void **state) {
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 5000);
 
         (void)state;
         assert_int_equal(take(&h, "one"), 0);
         open_node(h.fake, "/dev/vfio/42");
+        h.vfio.timeout_ms = 1000;
         assert_int_equal(give_back(&h, DISPLAY, "one"), -EBUSY);
         assert_said(h.error.message, "process 812 (pulseaudio) has /dev/vfio/42 open");
         assert_driver(&h, DISPLAY, VFIO_DRIVER);
@@ -300,23 +301,35 @@ static bool has_driver(const Host *h, const char *address) {
         return *driver != '\0';
 }
 
+/* ADDRESS is about to be taken from its driver. */
+static bool is_unbound(const Host *h, const char *address) {
+        cleanup_free char *journal = fake_pci_get(h->fake, "state/journal");
+        cleanup_strv char **lines = strv_split(journal ? journal : "", "\n");
+
+        STRV_FOR_EACH (line, lines)
+                if (strstr(*line, address) && strstr(*line, "\"step\":\"unbind\""))
+                        return true;
+        return false;
+}
+
 static void test_hang(void **state) {
         static const FakeFaults faults = { .hangs = "snd_hda_intel" };
-        cleanup(host_done) Host h = card(&faults, 700);
+        cleanup(host_done) Host h = card(&faults, 2000);
 
         (void)state;
         fake_pci_put(h.fake, "sys/bus/pci/devices/" AUDIO "/sound/card0/controlC0/uevent",
                      "DEVNAME=snd/controlC0\n");
         if (fork() ==
             0) { /* opens it too late to be seen before, and its node goes as the driver begins to let go */
-                usleep(300000);
+                for (int i = 0; i < 3000 && !is_unbound(&h, AUDIO); i++)
+                        usleep(5000);
                 open_node(h.fake, "/dev/snd/controlC0 (deleted)");
                 _exit(0);
         }
         assert_int_equal(take(&h, "one"), -ETIMEDOUT);
         assert_string_equal(
                 h.error.message,
-                "gpu " AUDIO ": driver snd_hda_intel does not let go of it within 1 s: process 812 "
+                "gpu " AUDIO ": driver snd_hda_intel does not let go of it within 2 s: process 812 "
                 "(pulseaudio) has /dev/snd/controlC0 open; it is in quarantine now: when its driver has let "
                 "go, carrel gpu release --force " AUDIO);
         waitpid(-1, NULL, 0);
@@ -340,7 +353,7 @@ static void test_hang(void **state) {
 /* Half-way through a group: all is put back. */
 static void test_half_way(void **state) {
         static const FakeFaults faults = { .refused = AUDIO };
-        cleanup(host_done) Host h = card(&faults, 300);
+        cleanup(host_done) Host h = card(&faults, 1500);
 
         (void)state;
         assert_int_equal(take(&h, "one"), -ENODEV);
@@ -349,7 +362,7 @@ static void test_half_way(void **state) {
 }
 
 static void test_write_refused(void **state) {
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 5000);
         cleanup_free char *path =
                 xasprintf("%s/sys/bus/pci/drivers/snd_hda_intel/unbind", fake_pci_path(h.fake));
 
@@ -363,7 +376,7 @@ static void test_write_refused(void **state) {
 }
 
 static void test_no_module(void **state) {
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 5000);
         cleanup_free char *path = xasprintf("%s/sys/bus/pci/drivers", fake_pci_path(h.fake));
         cleanup_close int drivers = open(path, O_PATH | O_CLOEXEC);
 
@@ -375,7 +388,7 @@ static void test_no_module(void **state) {
 }
 
 static void test_no_node(void **state) {
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 1500);
 
         (void)state;
         /* what the fake kernel makes nodes of */
@@ -389,7 +402,7 @@ static void test_no_node(void **state) {
 /* ---- asleep ---- */
 
 static void test_cold(void **state) {
-        cleanup(host_done) Host h = card(NULL, 400);
+        cleanup(host_done) Host h = card(NULL, 1000);
         pid_t waker;
 
         (void)state;
@@ -403,6 +416,7 @@ static void test_cold(void **state) {
                 fake_pci_put(h.fake, "sys/bus/pci/devices/" DISPLAY "/power_state", "D0\n");
                 _exit(0);
         }
+        h.vfio.timeout_ms = 5000;
         assert_int_equal(take(&h, "one"), 0);
         assert_int_equal(waitpid(waker, NULL, 0), waker);
 }

@@ -80,7 +80,7 @@ static void test_rescan(void **state) {
         (void)state;
         fake_pci_config(good);
         {
-                cleanup(host_done) Host h = card(&faults, 1000);
+                cleanup(host_done) Host h = card(&faults, 5000);
 
                 assert_int_equal(take(&h, "one"), 0);
                 assert_int_equal(give_back(&h, AUDIO, "one"), GPU_RETURNED);
@@ -90,7 +90,7 @@ static void test_rescan(void **state) {
                 assert_untouched(&h);
         }
         {
-                cleanup(host_done) Host h = card(NULL, 1000);
+                cleanup(host_done) Host h = card(NULL, 5000);
 
                 assert_int_equal(take(&h, "one"), 0);
                 break_off(&h);
@@ -105,11 +105,12 @@ static void test_rescan(void **state) {
 
 static void test_lost(void **state) {
         static const FakeFaults faults = { .lost = true };
-        cleanup(host_done) Host h = card(&faults, 300);
+        cleanup(host_done) Host h = card(&faults, 5000);
 
         (void)state;
         assert_int_equal(take(&h, "one"), 0);
         break_off(&h);
+        h.vfio.timeout_ms = 1000;
         assert_int_equal(by_hand(&h, DISPLAY, true, nobody_lives), GPU_RETURNED);
         assert_said(h.note, "gpu " DISPLAY ": out of quarantine, but ");
         assert_said(h.note, "it was taken off the bus and not found again");
@@ -118,7 +119,7 @@ static void test_lost(void **state) {
 
 /* One that has gone from the host altogether. */
 static void test_gone(void **state) {
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 5000);
         cleanup_free char *path = xasprintf("%s/sys/bus/pci/devices/" DISPLAY, fake_pci_path(h.fake));
 
         (void)state;
@@ -132,10 +133,11 @@ static void test_gone(void **state) {
 /* It is sane, but its driver does not want it: by hand, that is good enough. */
 static void test_driver_refuses(void **state) {
         static const FakeFaults faults = { .kept_out = DISPLAY };
-        cleanup(host_done) Host h = card(&faults, 300);
+        cleanup(host_done) Host h = card(&faults, 5000);
 
         (void)state;
         assert_int_equal(take(&h, "one"), 0);
+        h.vfio.timeout_ms = 1000;
         assert_int_equal(give_back(&h, DISPLAY, "one"), GPU_QUARANTINED);
         assert_said(h.note, "driver nvidia does not take it back");
         assert_driver(&h, DISPLAY, "");
@@ -150,7 +152,7 @@ static void test_virtual_function(void **state) {
         static const unsigned char ones[] = { 0xff, 0xff, 0xff, 0xff };
         unsigned char config[64];
         PciDevice d = { 0 };
-        cleanup(host_done) Host h = card(NULL, 300);
+        cleanup(host_done) Host h = card(NULL, 5000);
 
         (void)state;
         fake_pci_config(config);

@@ -82,7 +82,7 @@ static void test_timeout(void **state) {
         assert_string_equal(error.message, "prestart hook #0: /bin/sh: took longer than its timeout of 1 s");
         error_clear(&error);
         /* what it leaves behind holds the pipe, and is not waited for */
-        assert_int_equal(run_script("sleep 2 & exit 0", (OptInt64){ true, 1 }, &error), 0);
+        assert_int_equal(run_script("sleep 20 & exit 0", (OptInt64){ true, 10 }, &error), 0);
 }
 
 static void test_order_and_first_failure(void **state) {

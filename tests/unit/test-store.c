@@ -100,9 +100,12 @@ static void test_list_without_a_root(void **state) {
 
 /* Of many who want one id, one gets it. */
 static void test_one_wins(void **state) {
+        int won = 0, tried[2], over[2];
         pid_t children[8];
-        int won = 0;
+        char byte;
 
+        assert_int_equal(pipe2(tried, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(over, O_CLOEXEC), 0);
         for (size_t i = 0; i < ELEMENTS_OF(children); i++) {
                 children[i] = fork();
                 if (children[i] == 0) {
@@ -110,11 +113,19 @@ static void test_one_wins(void **state) {
                         StoreEntry *entry = NULL;
                         int r = store_create(*state, "same", &entry, &error);
 
-                        /* held for a while, as a create does */
-                        usleep(200000);
+                        /* held until all have tried, as a create does for a while */
+                        close(over[1]);
+                        if (write(tried[1], "", 1) != 1 || read(over[0], &byte, 1) != 0)
+                                _exit(2);
                         _exit(r == STORE_OK ? 0 : r == -EEXIST ? 1 : 2);
                 }
         }
+        close(tried[1]);
+        for (size_t i = 0; i < ELEMENTS_OF(children); i++)
+                assert_int_equal(read(tried[0], &byte, 1), 1);
+        close(tried[0]);
+        close(over[0]);
+        close(over[1]);
         for (size_t i = 0; i < ELEMENTS_OF(children); i++) {
                 int status;
 
