@@ -81,10 +81,10 @@ qemu_runs() {
 
 @test "SIGTERM and SIGINT to a foreground run reach the program" {
         local signal
-        script 'trap "exit 21" TERM; trap "exit 22" INT; while :; do sleep 0.1; done'
+        script 'trap "exit 21" TERM; trap "exit 22" INT; echo ready; while :; do sleep 0.1; done'
         for signal in TERM:21 INT:22; do
                 phase_run_running
-                sleep 0.5
+                sleep_until 10 grep -q ready "$T/out"
                 kill -"${signal%:*}" "$P"
                 reap
                 assert_equal "$R" "${signal#*:}"
@@ -199,7 +199,7 @@ no_process() {
         reap
         sleep_until 10 no_process '^sleep 54321$' || fail "its process goes on"
         pgrep -f '^sleep 65432$'
-        sleep_until 10 test "$(pids_of carrel-shim | wc -l)" = 2
+        sleep_until 10 eval '[ "$(pids_of carrel-shim | wc -l)" -eq 2 ]' || fail "$(pids_of carrel-shim)"
         carrel delete --force "$CT"
         assert_clean
 }

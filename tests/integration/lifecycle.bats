@@ -39,11 +39,12 @@ setup() {
 }
 
 @test "run --detach returns at once; state goes from running to stopped; delete" {
-        script 'sleep 2; exit 3'
+        script 'while [ ! -e /go ]; do sleep 0.1; done; exit 3'
         run_carrel run --detach --pid-file "$T/pid" -b "$BUNDLE" "$CT"
         assert_equal "$status" 0
         wait_status "$CT" running
         [ "$(cat "$T/pid")" = "$(carrel state "$CT" | jq .pid)" ]
+        : >rootfs/go
         wait_status "$CT" stopped
         carrel delete "$CT"
         assert_clean
@@ -110,9 +111,9 @@ setup() {
 }
 
 @test "an engine's way with an exec" {
-        script 'sleep 3'
+        script 'while [ ! -e /mark ]; do sleep 0.1; done'
         jq '.process | .args = ["sh", "-c", "echo inside; exit 9"]' config.json >"$T/process.json"
-        run "$TESTS/lib/engine" --exec "$T/process.json" "$CARREL" --root "$ROOT" --config "$CONFIG" -- "$BUNDLE" "$CT"
+        run "$TESTS/lib/engine" --exec "$T/process.json" --mark rootfs/mark "$CARREL" --root "$ROOT" --config "$CONFIG" -- "$BUNDLE" "$CT"
         assert_line inside
         assert_line 'engine: exec exit 9'
         assert_line 'engine: exit 0'
@@ -157,14 +158,15 @@ setup() {
 }
 
 @test "kill: names, numbers and prefixes; signals reach the program" {
-        local signal
+        local signal seen=1
         script 'trap "echo term" TERM; trap "echo usr1; exit 7" USR1; trap "echo hup" HUP; echo ready; while :; do sleep 0.1; done'
         carrel create "$CT" </dev/null >"$T/out" 2>&1
         carrel start "$CT"
         sleep_until 10 grep -q ready "$T/out"
         for signal in TERM SIGHUP 15; do
                 carrel kill "$CT" "$signal"
-                sleep 0.5
+                seen=$((seen + 1))
+                sleep_until 10 eval '[ "$(wc -l <"$T/out")" -ge "$seen" ]' || fail "$signal: $(cat "$T/out")"
         done
         run_carrel kill "$CT" NOSUCHSIGNAL
         assert_equal "$status" 1

@@ -25,7 +25,8 @@ teardown() {
 @test "a network namespace of a running process is refused, and the process named" {
         unshare --net sleep 30 &
         local pid=$!
-        until [ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.02; done
+        # it has a namespace of its own by then, and its name
+        sleep_until 10 grep -qx sleep "/proc/$pid/comm"
         joined "/proc/$pid/ns/net"
         assert_refused "process $pid \(sleep\)" create "$CT"
         kill "$pid"

@@ -112,6 +112,7 @@ setup() {
         carrel run "$CT" </dev/null >"$T/pipe" 2>"$T/err" &
         local reader run=$!
         exec 8<"$T/pipe"
+        wait_status "$CT" running
         sleep 2
         local pid
         pid=$(pids_of carrel-shim)

@@ -323,6 +323,7 @@ class Stdio(AgentTest):
         started = self.exec("sh", "-c", "read x; dd if=/dev/zero bs=1000 count=1000")
         started.hold.add(1)
         started.input = b"go\n"
+        self.agent.wait(lambda: started.counted[1] >= 256 << 10, "a full window")
         with self.assertRaises(TimeoutError):
             self.agent.wait(lambda: started.exited, "nothing", 1)
         self.assertEqual(started.counted[1], 256 << 10)

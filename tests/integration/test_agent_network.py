@@ -128,7 +128,7 @@ class NetworkTest(AgentTest):
 
     def until(self, condition):
         """The kernel does some things a moment later, in a worker of its own."""
-        end = time.monotonic() + 2
+        end = time.monotonic() + 10
         while not condition() and time.monotonic() < end:
             time.sleep(0.02)
         return condition()
@@ -196,7 +196,7 @@ class Start(NetworkTest):
     def test_the_first_instruction_finds_it_ready(self):
         self.plug(0, "10.9.0.1/24", "fd09::1/64")
         init = self.start_with(self.network(interface(0, "eth0", "10.9.0.2/24", "fd09::2/64")), "sh", "-c",
-                               "ping -c 1 -W 1 10.9.0.1 && ping -c 1 -W 1 fd09::1")
+                               "ping -c 1 -W 5 10.9.0.1 && ping -c 1 -W 5 fd09::1")
         self.assertEqual(self.agent.wait_exited(init), 0)
 
     def test_down_and_without_ip6(self):
@@ -379,7 +379,7 @@ class Change(NetworkTest):
         began = time.monotonic()
         self.assert_error("network: interface eth1: card 1 has not appeared for 5 seconds", 110, self.apply,
                           self.network(self.eth0, interface(1, "eth1")))
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 15)
         self.assertEqual(self.inside.addresses("eth0"), ["10.9.0.2/24", "fd09::2/64"])
 
     def test_too_many_requests(self):
@@ -450,7 +450,7 @@ class Machine(AgentTest):
             self.assertEqual(self.finish_exec("ping", "-c", "1", "-W", "5", target)[0], 0, target)
 
     def test_ready_at_the_first_instruction(self):
-        init = self.create("sh", "-c", "ip -6 addr; ping -c 1 -W 2 10.9.0.2 && ping -c 1 -W 2 fd09::2")
+        init = self.create("sh", "-c", "ip -6 addr; ping -c 1 -W 5 10.9.0.2 && ping -c 1 -W 5 fd09::2")
         self.agent.start(network={"interfaces": [interface(0, "web", "10.9.0.15/24", "fd09::15/64", mtu=1400)],
                                   "routes": [route("0.0.0.0/0", "web", "10.9.0.2")]})
         self.assertEqual(self.agent.wait_exited(init), 0, init.stdout)

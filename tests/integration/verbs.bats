@@ -136,9 +136,9 @@ events_show() {
         assert_equal "$(told clock)" ''
         now=$(date +%s)
         carrel resume "$CT"
-        sleep_until 10 test "$(stat -c %s "$T/out")" -gt "$before" || sleep 1
-        [ "$(stat -c %s "$T/out")" -gt "$before" ]
+        sleep_until 10 eval '[ "$(stat -c %s "$T/out")" -gt "$before" ]' || fail 'it stands still'
         # an agent that does not know the request (the stand-in's answer) is no reason for a word
+        sleep_until 10 eval '[ -n "$(told clock)" ]' || fail 'it was told no time'
         told clock | jq -e --argjson now "$now" '.realtime / 1000000000 >= $now and .realtime / 1000000000 < $now + 20'
         assert_equal "$(cat "$ROOT/$CT/shim.log")" ''
         carrel delete --force "$CT"
@@ -413,7 +413,7 @@ cgroup_value() {
         assert_equal "$status" 0
         assert_equal "$(told update | wc -l)" 1
         carrel resume "$CT"
-        sleep_until 5 test "$(told update | wc -l)" -eq 2 || sleep 1
+        sleep_until 10 eval '[ "$(told update | wc -l)" -eq 2 ]' || fail "$(told update)"
         assert_equal "$(told update | tail -n 1 | jq -c .)" '{"pids":{"limit":10}}'
         carrel delete --force "$CT"
         assert_clean

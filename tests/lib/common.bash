@@ -190,8 +190,12 @@ wait_status() {
         sleep_until "${3:-20}" status_is "$1" "$2" || fail "$1 is not $2: $(carrel state "$1" 2>&1)"
 }
 
+# gone PID: or a zombie. One look: between two of them it may be reaped.
 gone() {
-        ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1" | cut -c1)" = Z ]
+        local stat
+
+        stat=$(ps -o stat= -p "$1") || true
+        [[ -z $stat || $stat = Z* ]]
 }
 
 # ---- what is left behind ----

@@ -243,7 +243,7 @@ own_addresses_settle() {
 # host_answers PORT TEXT: from now on, to whoever asks the host; until host_is_silent.
 host_answers() {
         daemon host "$(exercise_program)" serve "$1" "$2"
-        sleep_until 5 grep -q ready "$E/logs/host" || fail "$(cat "$E/logs/host")"
+        sleep_until 20 grep -q ready "$E/logs/host" || fail "$(cat "$E/logs/host")"
 }
 
 host_is_silent() {

@@ -59,6 +59,8 @@ victims_of() {
 
 @test "SIGINT, SIGTERM, SIGKILL to each process while the guest boots: create names the victim" {
         local signal victim
+        # which it does for ever: no machine is so quick that it has come up before the signal
+        configure '{"kernelAppend": "rdinit=/nowhere root=/dev/nowhere rootwait"}'
         for signal in INT TERM KILL; do
                 for victim in $(victims_of "$signal"); do
                         start_carrel create "$CT"
@@ -98,6 +100,8 @@ victims_of() {
         script 'for s in HUP INT QUIT USR1 USR2 ALRM; do trap "echo $s" $s; done; trap "echo TERM; exit 3" TERM; echo ready; while :; do sleep 0.1; done'
         start_carrel run "$CT"
         sleep_until 20 grep -q ready "$T/out" || fail "$(cat "$T/err")"
+        # two that reach the shim within 20 ms are taken for one: however busy the machine is, carrel hands its own on at once
+        renice -n -20 -p "$P" "$(pids_of carrel-shim)" >/dev/null 2>&1 || true
         for signal in HUP INT QUIT USR1 USR2 ALRM TERM; do
                 # as Slurm does it, from the leaves
                 pids="$(pids_of virtiofsd) $(pids_of qemu-system) $(pids_of carrel-shim) $P"

@@ -11,9 +11,9 @@ setup() {
 }
 
 @test "an engine's way: create, start, exec, exit status of the pid, delete" {
-        script 'echo hello; sleep 3; exit 5'
+        script 'echo hello; while [ ! -e /mark ]; do sleep 0.1; done; exit 5'
         jq '.process | .args = ["sh", "-c", "echo inside; exit 9"]' config.json >"$T/process.json"
-        run "$TESTS/lib/engine" --exec "$T/process.json" "$CARREL" --root "$ROOT" --config "$CONFIG" -- "$BUNDLE" "$CT"
+        run "$TESTS/lib/engine" --exec "$T/process.json" --mark rootfs/mark "$CARREL" --root "$ROOT" --config "$CONFIG" -- "$BUNDLE" "$CT"
         assert_line hello
         assert_line inside
         assert_line 'engine: exec exit 9'

@@ -74,7 +74,7 @@ PROBE
         chmod +x rootfs/bin/probe
         args probe
         mkfifo "$BATS_FILE_TMPDIR/in"
-        carrel run "$CT" <"$BATS_FILE_TMPDIR/in" >"$SEEN" 2>"$SEEN.err" &
+        LIMIT=120 carrel run "$CT" <"$BATS_FILE_TMPDIR/in" >"$SEEN" 2>"$SEEN.err" &
         exec 9>"$BATS_FILE_TMPDIR/in"
         sleep_until 60 grep -q '^ready$' "$SEEN" || fail "the probe did not get there: $(cat "$SEEN.err")"
         # changes on the host while the guest runs

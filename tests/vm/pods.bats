@@ -170,21 +170,20 @@ served() {
         args sleep 1000
         carrel_detached create "$CT"
         carrel start "$CT"
-        carrel events "$POD" >"$T/of-pod" &
+        carrel events --interval 1s "$POD" >"$T/of-pod" &
         local of_pod=$!
-        carrel events "$CT" >"$T/of-member" &
+        carrel events --interval 1s "$CT" >"$T/of-member" &
         local of_member=$!
+        # both listen
+        sleep_until 20 grep -q '"type":"stats"' "$T/of-pod"
+        sleep_until 20 grep -q '"type":"stats"' "$T/of-member"
         carrel update --memory 16777216 "$POD"
         run carrel exec "$POD" tail /dev/zero </dev/null
         assert_equal "$status" 137
-        for ((i = 0; i < 100; i++)); do
-                if grep -q '"type":"oom"' "$T/of-pod"; then break; fi
-                sleep 0.1
-        done
-        [ "$i" -lt 100 ] || fail "no event: $(<"$T/of-pod")"
+        sleep_until 10 grep -q '"type":"oom"' "$T/of-pod" || fail "no event: $(<"$T/of-pod")"
         carrel delete --force "$CT"
         wait "$of_member" || true
-        run grep oom "$T/of-member"
+        run grep '"type":"oom"' "$T/of-member"
         assert_output ''
         carrel delete --force "$POD"
         wait "$of_pod" || true

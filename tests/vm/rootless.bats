@@ -111,7 +111,7 @@ carrel() {
         args sleep 1000
         carrel_detached run -d "$CT"
         # a record that a user has written: root must not do more with it than the user could
-        sleep 1000 &
+        sleep 1000 3>&- 4>&- &
         echo $! >"$T/victim"
         jq --argjson pid "$(cat "$T/victim")" --arg start "$(awk '{ print $22 }' "/proc/$(cat "$T/victim")/stat")" '.pid = $pid | .pidStart = ($start | tonumber)' \
                 "$ROOT/$CT/record.json" >"$T/record" && cat "$T/record" >"$ROOT/$CT/record.json"

@@ -28,7 +28,7 @@ on_terminal() {
                 "send:sh -c 'trap \"stty size; exit\" WINCH; echo ar\"\"med; while :; do sleep 0.1; done'\\n" 'expect:armed' \
                 'resize:40x120' 'expect:40 120' \
                 'send:test -t 0 && test -t 1 && test -t 2 && tty\n' 'expect:/dev/pts/0' \
-                'send:sleep 100\n' pause:1 'send:\x03' 'expect:ready> ' 'send:echo after $?\n' 'expect:after 130' \
+                "send:sh -c 'echo be\"\"gun; exec sleep 100'\\n" 'expect:begun' 'send:\x03' 'expect:ready> ' 'send:echo after $?\n' 'expect:after 130' \
                 'send:exit 9\n' -- run "$CT"
         [ "$status" -eq 9 ] || fail "$status: $output"
         assert_clean
@@ -38,7 +38,8 @@ on_terminal() {
         edit '.process.terminal = false'
         args sleep 300
         carrel_detached run -d "$CT"
-        on_terminal 30x90 'expect:# ' 'send:stty size\n' 'expect:30 90' 'resize:33x99' 'send:sleep 1; stty size\n' 'expect:33 99' \
+        on_terminal 30x90 'expect:# ' 'send:stty size\n' 'expect:30 90' 'resize:33x99' \
+                'send:until [ "$(stty size)" = "33 9""9" ]; do sleep 0.1; done; stty size\n' 'expect:33 99' \
                 'send:exit 4\n' -- exec -t "$CT" sh
         [ "$status" -eq 4 ] || fail "$status: $output"
         carrel delete --force "$CT"
