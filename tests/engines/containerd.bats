@@ -37,9 +37,15 @@ setup_file() {
         assert_clean
 }
 
+# The subscriber is there: something that makes an event, until it shows.
+sees_events() {
+        ctr image label "$CTR_IMAGE" "seen=$RANDOM" >/dev/null
+        [ -s "$T/events" ]
+}
+
 @test "out of memory: containerd's event of it, before that of the end" {
         ctr events >"$T/events" &
-        sleep 0.5
+        sleep_until 10 sees_events
         must ctr_run -d --memory-limit 50331648 "$CTR_IMAGE" one tail /dev/zero
         sleep_until 20 grep -q /tasks/exit "$T/events" || fail "$(cat "$T/events")"
         kill $!
@@ -50,11 +56,11 @@ setup_file() {
 }
 
 @test "a terminal: size, resize, exit status; exec on a terminal beside it" {
-        run "$TESTS/lib/terminal" 31x97 'expect:# ' 'send:sleep 1; stty size\n' 'expect:31 97' 'resize:40x120' 'send:sleep 1; stty size\n' \
+        run "$TESTS/lib/terminal" 31x97 'expect:# ' "$(size_becomes 31 97)" 'expect:31 97' 'resize:40x120' "$(size_becomes 40 120)" \
                 'expect:40 120' 'send:exit 9\n' -- ctr run --rm -t --runc-binary /usr/local/bin/carrel "$CTR_IMAGE" one sh
         [ "$status" -eq 9 ] || fail "$status: $output"
         must ctr_run -d "$CTR_IMAGE" two sleep 300
-        run "$TESTS/lib/terminal" 30x90 'expect:# ' 'send:sleep 1; stty size\n' 'expect:30 90' 'send:exit 4\n' -- \
+        run "$TESTS/lib/terminal" 30x90 'expect:# ' "$(size_becomes 30 90)" 'expect:30 90' 'send:exit 4\n' -- \
                 ctr task exec -t --exec-id sh two sh
         [ "$status" -eq 4 ] || fail "$status: $output"
         must ctr task rm -f two
@@ -154,6 +160,7 @@ NETWORK
         assert_equal "$status $output" "0 $theirs"
         assert_line 1390
         assert_line --partial '192.0.2.0/24 via 10.88.7.9 dev eth0'
+        own_addresses_settle
         host_answers 7000 host
         try ctr_run --rm --cni "$CTR_IMAGE" one network-exercise ask 7000 udp 10.88.7.1 tcp 10.88.7.1 udp fd00:88::1
         assert_equal "$output" $'host\nhost\nhost'

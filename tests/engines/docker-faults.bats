@@ -27,8 +27,13 @@ setup_file() {
 }
 
 @test "the guest's kernel panics, QEMU crashes: status 255, and the container's log says why" {
-        docker_detached one --privileged "$ENGINE_IMAGE" sh -c 'echo before; echo err >&2; sleep 0.5; echo c >/proc/sysrq-trigger; sleep 300'
-        docker exec one sleep 300 </dev/null >/dev/null 2>&1 &
+        docker_detached one --privileged "$ENGINE_IMAGE" sh -c 'echo before; echo err >&2; until test -e /go; do sleep 0.1; done
+                echo c >/proc/sysrq-trigger; sleep 300'
+        docker exec one sleep 12345 </dev/null >/dev/null 2>&1 &
+        sleep_until 10 eval 'docker exec one ps | grep -q "sleep 12345"'
+        sleep_until 10 eval '[ "$(docker logs one 2>&1 | wc -l)" -eq 2 ]'
+        # whether it hears of its own end is open
+        docker exec one touch /go >/dev/null 2>&1 || true
         assert_equal "$(docker wait one)" 255
         ! wait $! || fail 'the exec ended well'
         try docker logs one
@@ -97,7 +102,8 @@ setup_file() {
                 must docker pause one
                 docker stop -t 60 two >/dev/null &
                 sleep 0.5
-                pids_of "$program" | xargs kill -KILL
+                # the end of one may be that of the next in the list
+                pids_of "$program" | xargs -n 1 kill -KILL || true
                 wait_state one exited
                 wait_state two exited
                 wait $! || fail 'docker stop'
@@ -106,17 +112,17 @@ setup_file() {
         done
 }
 
-# The command VERB of carrel: its pid.
+# The command VERB of carrel: its pid. (Its children have its name until they are something else.)
 carrel_command() {
-        pgrep -f "^$CARREL .* $1 "
+        pgrep -o -f "^$CARREL .* $1 "
 }
 
 @test "kill -9 of carrel while it creates, and while it starts an exec: docker says so, nothing is left" {
         local shim
 
         docker run --name one --network none "$ENGINE_IMAGE" sleep 300 >"$T/out" 2>&1 </dev/null &
-        sleep_until 20 carrel_command create >/dev/null
-        sleep 0.3
+        # while its machine boots
+        sleep_until 20 eval '[ -n "$(pids_of qemu-system)" ]'
         kill -KILL "$(carrel_command create)"
         ! wait $! || fail 'it came to life'
         must docker rm -f one
@@ -142,7 +148,7 @@ carrel_command() {
 
         for program in qemu-system carrel-shim; do
                 docker run --name one --network none "$ENGINE_IMAGE" sleep 300 >"$T/out" 2>&1 </dev/null &
-                sleep_until 10 eval '[ -n "$(pids_of "$program")" ]'
+                sleep_until 20 eval '[ -n "$(pids_of "$program")" ]'
                 sleep 0.3
                 kill -KILL "$(pids_of "$program" | head -n 1)"
                 ! wait $! || fail 'it came to life'

@@ -13,7 +13,7 @@ setup_file() {
         local pid
 
         docker_detached one --hostname in-one "$ENGINE_IMAGE" sh -c 'echo out; echo err >&2; mkdir /data; read -t 300 x; sleep 300'
-        sleep_until 10 eval 'docker logs one 2>&1 | grep -q err'
+        sleep_until 10 eval '[ "$(docker logs one 2>&1 | wc -l)" -eq 2 ]'
         try docker logs one
         assert_equal "$output,$stderr" out,err
         pid=$(inspect one '{{.State.Pid}}')
@@ -97,7 +97,7 @@ setup_file() {
         local since
         since=$(date +%s)
         docker_detached one --restart on-failure:2 "$ENGINE_IMAGE" sh -c 'echo run; exit 9'
-        wait_state one exited
+        wait_state one exited 90
         assert_equal "$(inspect one '{{.RestartCount}} {{.State.ExitCode}}')" '2 9'
         assert_equal "$(docker logs one)" $'run\nrun\nrun'
         try docker events --since "$since" --until "$(($(date +%s) + 1))" --filter container="$(inspect one '{{.Id}}')" \
@@ -107,7 +107,7 @@ setup_file() {
         must docker rm one
         # always, until somebody stops it
         docker_detached two --restart always "$ENGINE_IMAGE" sh -c 'echo run; sleep 0.3'
-        sleep_until 30 eval '[ "$(docker logs two | grep -c run)" -ge 3 ]'
+        sleep_until 90 eval '[ "$(docker logs two | grep -c run)" -ge 3 ]'
         must docker stop -t 1 two
         assert_equal "$(inspect two '{{.State.Status}}')" exited
         must docker rm two
@@ -141,7 +141,7 @@ setup_file() {
 
         docker_detached one "$ENGINE_IMAGE" sleep 300
         for i in $(seq 50); do
-                docker exec one sh -c "echo $i; exit $i" >"$T/out$i" 2>&1 </dev/null &
+                LIMIT=200 docker exec one sh -c "echo $i; exit $i" >"$T/out$i" 2>&1 </dev/null &
                 pids[i]=$!
         done
         for i in $(seq 50); do
@@ -152,10 +152,13 @@ setup_file() {
         # the stand-in of an exec is killed: the process in the guest goes with it
         docker exec one sleep 12345 </dev/null >/dev/null 2>&1 &
         sleep_until 10 eval 'docker exec one ps | grep -q "sleep 12345"'
+        # of those that looked none is left
+        sleep_until 10 eval '[ "$(inspect one "{{len .ExecIDs}}")" -eq 1 ]' || fail "$(inspect one '{{.ExecIDs}}')"
         kill -KILL "$(exec_pid "$(inspect one '{{index .ExecIDs 0}}')")"
         result=0
         wait $! || result=$?
         assert_equal "$result" 137
+        sleep_until 10 eval '! docker exec one ps | grep -q "sleep 12345"' || true
         try docker exec one ps
         refute_line --partial 'sleep 12345'
         # the end of all

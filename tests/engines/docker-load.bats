@@ -122,6 +122,8 @@ by_docker() {
                 try docker exec one sh -c "echo $i; exit 3"
                 assert_equal "$status $output" "3 $i"
         done
+        # the last one's connection is closed beside its end
+        sleep_until 10 eval '[ "$(descriptors "${pids[0]}")" -le "${before[0]% *}" ]' || true
         mapfile -t after < <(figures "${pids[@]}")
         growth "carrel-shim, $count exec" "${before[0]}" "${after[0]}" 0 256
         growth "containerd's shim, $count exec" "${before[1]}" "${after[1]}" 5 $((4000 + 20 * count))
@@ -141,7 +143,7 @@ by_docker() {
         docker start -a one </dev/null >"$T/pipe" 2>"$T/err" &
         "$TESTS/lib/slow-reader" $((mib << 20)) $((16 << 20)) "$T/mark" <"$T/pipe" >"$T/read" &
         # what is on its way through dockerd and its client is more than the reader still wants
-        sleep_until 10 eval '[ "$(inspect one "{{.State.Pid}}")" -gt 0 ]'
+        sleep_until 60 eval '[ "$(inspect one "{{.State.Pid}}")" -gt 0 ]'
         pid=$(inspect one '{{.State.Pid}}')
         while [ ! -e "$T/mark" ] && [ -e "/proc/$pid/status" ]; do
                 awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" >"$T/peak.new" 2>/dev/null && [ -s "$T/peak.new" ] && mv "$T/peak.new" "$T/peak"

@@ -26,6 +26,7 @@ setup() {
         assert_line "$mac"
         assert_line 1500
         # from the host, and from a container of runc
+        sleep_until 10 eval 'busybox nc -w 5 "$address" 80 </dev/null >/dev/null'
         assert_equal "$(busybox nc -w 5 "$address" 80 </dev/null)" served
         try docker run --rm --runtime runc "$ENGINE_IMAGE" nc -w 5 "$address" 80 </dev/null
         assert_equal "$output" served
@@ -97,7 +98,7 @@ setup() {
         must docker exec one nslookup one
         assert_line "Address: $address6"
         daemon stub "$TESTS/lib/dns-stub" fd00:80::1 2001:db8::77
-        sleep_until 5 grep -q ready "$E/logs/stub"
+        sleep_until 20 grep -q ready "$E/logs/stub"
         must docker exec one nslookup far.example
         assert_line "Address: 2001:db8::77"
         daemon_kill stub KILL

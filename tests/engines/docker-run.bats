@@ -187,7 +187,7 @@ refused"
         mount -t tmpfs none "$T/volume/below"
         touch "$T/volume/below/late"
         # attributes are cached for a second
-        sleep_until 5 docker exec one test -e /slave/below/late
+        sleep_until 20 docker exec one test -e /slave/below/late
         must docker exec one ls /private/below
         assert_output ''
         must docker rm -f one

@@ -22,6 +22,7 @@ starts() {
         must docker network create --ipv6 --subnet 172.30.84.0/24 --subnet fd00:84::/64 starts
         # the bridge has a carrier all the time, and with it its address of IPv6
         must docker run -d --name carrier --runtime runc --network starts "$ENGINE_IMAGE" sleep 3600
+        own_addresses_settle
         host_answers 7000 host
         for i in $(seq "$1"); do
                 try docker run --rm --network starts "$ENGINE_IMAGE" network-exercise ask 7000 udp 172.30.84.1 udp fd00:84::1 tcp 172.30.84.1

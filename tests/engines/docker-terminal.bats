@@ -29,8 +29,8 @@ on_terminal() {
 }
 
 @test "run -it: size, resize, ^C, exit status" {
-        on_terminal 31x97 'expect:# ' 'send:PS1=ready\\>\n' 'expect:ready>' 'send:sleep 1; stty size\n' 'expect:31 97' 'expect:ready>' \
-                'resize:40x120' 'send:sleep 1; stty size\n' 'expect:40 120' 'expect:ready>' \
+        on_terminal 31x97 'expect:# ' 'send:PS1=ready\\>\n' 'expect:ready>' "$(size_becomes 31 97)" 'expect:31 97' 'expect:ready>' \
+                'resize:40x120' "$(size_becomes 40 120)" 'expect:40 120' 'expect:ready>' \
                 'send:sleep 100\n' pause:1 'send:\x03' 'expect:ready>' 'send:echo after $?\n' 'expect:after 130' \
                 'send:exit 9\n' -- run -it --rm --network none "$ENGINE_IMAGE" sh
         [ "$status" -eq 9 ] || fail "$status: $output"
@@ -41,7 +41,7 @@ on_terminal() {
         on_terminal 24x80 'expect:# ' 'send:echo fir""st\n' 'expect:first' 'send:\x10\x11' -- run -it --name one --network none "$ENGINE_IMAGE" sh
         [ "$status" -eq 0 ] || fail "$status: $output"
         assert_equal "$(inspect one '{{.State.Status}}')" running
-        on_terminal 30x90 'expect:# ' 'send:sleep 1; stty size\n' 'expect:30 90' 'resize:33x99' 'send:sleep 1; stty size\n' 'expect:33 99' \
+        on_terminal 30x90 'expect:# ' "$(size_becomes 30 90)" 'expect:30 90' 'resize:33x99' "$(size_becomes 33 99)" 'expect:33 99' \
                 'send:test -t 0 && tty\n' 'expect:/dev/pts/1' 'send:exit 4\n' -- exec -it one sh
         [ "$status" -eq 4 ] || fail "$status: $output"
         on_terminal 24x80 'pause:0.5' 'send:\n' 'expect:# ' 'send:echo se""cond\n' 'expect:second' 'send:exit 5\n' -- attach one

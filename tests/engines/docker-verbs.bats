@@ -14,13 +14,13 @@ setup_file() {
         sleep_until 10 eval 'docker logs one | grep -q 3'
         must docker pause one
         assert_equal "$(inspect one '{{.State.Status}}')" paused
-        docker logs one >"$T/then"
+        logs_settle docker one
         sleep 1
-        assert_equal "$(docker logs one)" "$(cat "$T/then")"
+        assert_equal "$(docker logs one)" "$(cat "$T/log")"
         try docker exec one true
         [[ $stderr = *'is paused'* ]] || fail "$stderr"
         must docker unpause one
-        sleep_until 10 eval '[ "$(docker logs one | wc -l)" -gt "$(wc -l <"$T/then")" ]'
+        sleep_until 10 eval '[ "$(docker logs one | wc -l)" -gt "$(wc -l <"$T/log")" ]'
         must docker pause one
         must docker stop -t 2 one
         assert_equal "$(inspect one '{{.State.ExitCode}}')" 137
@@ -66,8 +66,9 @@ setup_file() {
                 assert_equal "$runtime $(printf '%s\n' "${lines[@]}" | grep -xE 'oom|die' | uniq | paste -sd ' ')" "$runtime oom die"
                 must docker rm one
         done
-        # a child of the program is killed; the program ends as it likes, much later
-        docker_detached one --memory 48m "$ENGINE_IMAGE" sh -c 'tail /dev/zero; echo "it ended with $?"; exit 4'
+        # a child of the program is killed; the program ends as it likes, much later; and once more, with memory enough
+        docker_detached one --memory 48m "$ENGINE_IMAGE" sh -c 'test -e /again && exec sleep 300
+                touch /again; tail /dev/zero; echo "it ended with $?"; exit 4'
         assert_equal "$(docker wait one)" 4
         assert_equal "$(docker logs one 2>/dev/null)" 'it ended with 137'
         assert_equal "$(inspect one '{{.State.OOMKilled}}')" true

@@ -84,6 +84,7 @@ on_network() {
         try on_network container:theirs --rm "$ENGINE_IMAGE" true
         assert_equal "$status" 126
         [[ $stderr = *'a virtual machine cannot share it'* ]] || fail "$stderr"
+        sleep_until 10 eval 'ask 80 tcp "$(podman inspect theirs -f "{{.NetworkSettings.IPAddress}}")" >/dev/null'
         assert_equal "$(ask 80 tcp "$(podman inspect theirs -f '{{.NetworkSettings.IPAddress}}')")" "of runc"
         try on_network host --rm "$ENGINE_IMAGE" true
         assert_equal "$status" 126

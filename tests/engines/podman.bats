@@ -58,11 +58,11 @@ podman_detached() {
 }
 
 @test "terminals: size, resize, exec, detach and attach" {
-        run "$TESTS/lib/terminal" 31x97 'expect:# ' 'send:sleep 1; stty size\n' 'expect:31 97' 'resize:40x120' 'send:sleep 1; stty size\n' \
+        run "$TESTS/lib/terminal" 31x97 'expect:# ' "$(size_becomes 31 97)" 'expect:31 97' 'resize:40x120' "$(size_becomes 40 120)" \
                 'expect:40 120' 'send:\x10' pause:0.3 'send:\x11' -- podman run -it --name one --network none --cgroup-parent "/$GROUP" "$ENGINE_IMAGE" sh
         [ "$status" -eq 0 ] || fail "$status: $output"
         assert_equal "$(podman inspect one --format '{{.State.Status}}')" running
-        run "$TESTS/lib/terminal" 30x90 'expect:# ' 'send:sleep 1; stty size\n' 'expect:30 90' 'send:exit 4\n' -- podman exec -it one sh
+        run "$TESTS/lib/terminal" 30x90 'expect:# ' "$(size_becomes 30 90)" 'expect:30 90' 'send:exit 4\n' -- podman exec -it one sh
         [ "$status" -eq 4 ] || fail "$status: $output"
         run "$TESTS/lib/terminal" 24x80 'pause:0.5' 'send:\n' 'expect:# ' 'send:exit 5\n' -- podman attach one
         assert_output --partial 'exit 5'
@@ -73,7 +73,7 @@ podman_detached() {
 
 @test "detached: logs by conmon, exec, cp, inspect, stop with grace, wait, start again, kill, rm -f" {
         podman_detached one "$ENGINE_IMAGE" sh -c 'trap "echo got TERM; exit 7" TERM; echo up; echo err >&2; while :; do sleep 0.1; done'
-        sleep_until 10 eval 'podman logs one 2>/dev/null | grep -q up'
+        sleep_until 10 eval '[ "$(podman logs one 2>&1 | wc -l)" -eq 2 ]'
         try podman logs one
         assert_equal "$output,$stderr" up,err
         kill -0 "$(podman inspect one --format '{{.State.Pid}}')"
@@ -111,7 +111,7 @@ podman_detached() {
 
         podman_detached one "$ENGINE_IMAGE" sleep 300
         for i in $(seq 10); do
-                podman exec one sh -c "echo $i; exit $i" >"$T/out$i" 2>&1 </dev/null &
+                LIMIT=200 podman exec one sh -c "echo $i; exit $i" >"$T/out$i" 2>&1 </dev/null &
                 pids[i]=$!
         done
         for i in $(seq 10); do
@@ -135,7 +135,7 @@ podman_detached() {
         must podman healthcheck run one
         must podman rm -f -t 0 one
         podman_detached two --restart on-failure:2 "$ENGINE_IMAGE" sh -c 'echo run; exit 9'
-        sleep_until 30 eval '[ "$(podman logs two | grep -c run)" -eq 3 ]'
+        sleep_until 90 eval '[ "$(podman logs two | grep -c run)" -eq 3 ]'
         sleep_until 10 eval '[ "$(podman inspect two --format "{{.State.Status}} {{.State.ExitCode}}")" = "exited 9" ]'
         must podman rm two
         assert_clean
@@ -160,12 +160,11 @@ podman_detached() {
         sleep_until 10 eval 'podman logs one | grep -q .'
         must podman pause one
         assert_equal "$(podman inspect one --format '{{.State.Status}}')" paused
-        local count
-        count=$(podman logs one | wc -l)
+        logs_settle podman one
         sleep 0.5
-        assert_equal "$(podman logs one | wc -l)" "$count"
+        assert_equal "$(podman logs one)" "$(cat "$T/log")"
         must podman unpause one
-        sleep_until 10 eval '[ "$(podman logs one | wc -l)" -gt "$count" ]'
+        sleep_until 10 eval '[ "$(podman logs one | wc -l)" -gt "$(wc -l <"$T/log")" ]'
         must podman update --memory 96m --cpus 0.5 one
         try podman exec one cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max
         assert_equal "$output" $'100663296\n50000 100000'
@@ -212,7 +211,7 @@ podman_detached() {
         podman start one >"$T/out" 2>&1 &
         sleep_until 20 eval 'pgrep -f "^$CARREL .*start " >/dev/null'
         sleep 0.3
-        kill -KILL "$(pgrep -f "^$CARREL .*start ")"
+        kill -KILL "$(pgrep -o -f "^$CARREL .*start ")"
         ! wait $! || fail 'it started'
         kill -CONT "$shim"
         must podman rm -f -t 0 one

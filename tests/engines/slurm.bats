@@ -31,6 +31,11 @@ has_line() {
         grep -q "$2" "$1"
 }
 
+# has_lines FILE COUNT PATTERN
+has_lines() {
+        [ "$(grep -c "$3" "$1")" -eq "$2" ]
+}
+
 # A container of the user's whose program waits, in the background: its job is $JOB, what it says is in $T/out.
 waiting_job() {
         as_user srun --unbuffered --container "$BUNDLE" "$@" >"$T/out" 2>"$T/err" </dev/null 3>&- 4>&- &
@@ -89,7 +94,8 @@ for pid in \$pids; do wait \$pid; echo status \$?; done
 JOB
         install -o "$SLURM_UID" /dev/null "$T/batch"
         must as_user sbatch --wait --parsable -n 2 -N 1 --output="$T/batch" "$T/job.sh"
-        assert_equal "$(grep -c -- - "$T/batch" || true)" 2
+        sleep_until 10 has_lines "$T/batch" 2 '^status ' || true
+        assert_equal "$(grep -cE '^[0-9a-f]{8}-[0-9a-f-]{27}$' "$T/batch")" 2
         assert_equal "$(sed -n 's/^status //p' "$T/batch" | sort | tr -d '\n')" 12
         try slurm_run -N 1 -n 2 true
         assert_not_equal "$status" 0
@@ -102,6 +108,7 @@ JOB
         install -o "$SLURM_UID" /dev/null "$T/batch"
         try as_user sbatch --wait --parsable --container "$BUNDLE" --output="$T/batch" "$T/job.sh"
         assert_equal "$status" 5
+        sleep_until 10 has_line "$T/batch" "^$output\$" || true
         assert_equal "$(tail -n 1 "$T/batch")" "$output"
         # the kernel is that of its machine; nothing else is said but that this is emulated
         assert_regex "$(tail -n 2 "$T/batch" | head -n 1)" '^[0-9.]+-carrel'

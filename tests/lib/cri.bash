@@ -147,10 +147,20 @@ container_is() {
         [ "$(container_status .state)" = "CONTAINER_$1" ]
 }
 
-# ended: until $C has; prints its status and why.
+# ended: until $C has, and its log is whole; prints its status and why.
 ended() {
         sleep_until "${1:-30}" container_is EXITED || fail "$C: $(container_status .)"
+        sleep_until 10 log_is_closed "$(container_status .log_path)" || true
         container_status '"\(.exit_code) \(.reason)"'
+}
+
+# containerd writes logs beside everything else: the end of a container may be known before its last line is there.
+log_is_closed() {
+        [ -z "$(find "/proc/$(daemon_pid containerd)/fd" -lname "$1" 2>/dev/null)" ]
+}
+
+has_reason() {
+        [ "$(container_status .reason)" = "$1" ]
 }
 
 # exec_sync TIMEOUT WORD...: in $C; its output, and its status in $status.
@@ -184,6 +194,10 @@ pod_gone() {
 }
 
 pod_cgroup_gone() {
+        sleep_until 10 remove_pod_cgroup "$1"
+}
+
+remove_pod_cgroup() {
         find /sys/fs/cgroup -mindepth 2 -maxdepth 3 -type d -path "*/$GROUP/pod-$1" -exec rmdir {} +
 }
 
@@ -194,9 +208,4 @@ both() {
         mapfile -t lines <"$T/ours"
         output=$(<"$T/ours")
         assert_equal "$output" "$(<"$T/theirs")"
-}
-
-# What all pods leave for the next one.
-cri_network_gone() {
-        ip link delete "$CRI_BRIDGE" 2>/dev/null || true
 }

@@ -130,6 +130,8 @@ engines_test() {
 
         need_vm
         for name in $ENGINES; do need_engine "$name"; done
+        # of the test before: it would be missed at the end of this one
+        sleep_until 10 no_monitors || true
         test_begin "$BATS_TEST_TMPDIR"
         cd "$T" || return
 }
@@ -158,11 +160,20 @@ teardown_file() {
         engines_end
 }
 
+# The engines' processes of single containers. They end a little later than the engine says that it is done.
+monitors() {
+        ps -eo stat=,comm= | awk '$1 !~ /^Z/ && $2 ~ /^(containerd-shim|conmon|runc)/ { print "process", $2 }' | sort
+}
+
+no_monitors() {
+        [ -z "$(monitors)" ]
+}
+
 # More of what assert_clean compares: the engines' own traces of a container.
 snapshot_more() {
         local name
 
-        ps -eo stat=,comm= | awk '$1 !~ /^Z/ && $2 ~ /^(containerd-shim|conmon|runc)/ { print "process", $2 }' | sort
+        monitors
         find /sys/fs/cgroup -type d -path "*/$GROUP/*" ! -name conmon -printf 'cgroup %p\n' 2>/dev/null | sort
         find "$E/tmp" -mindepth 1 -maxdepth 1 -printf 'temporary file %f\n' | sort
         find /run/carrel "$E"/exec/runtime-runc/* -mindepth 1 -maxdepth 1 ! -name '~lock' -printf 'state %p\n' 2>/dev/null | sort
@@ -188,6 +199,25 @@ must() {
 # In the test's own network namespace nothing of an engine is reached: limited in time, without bats' descriptors.
 engine_call() {
         timeout --foreground -k 5 "${LIMIT:-60}" "$@" 3>&- 4>&-
+}
+
+# logs_settle ENGINE CONTAINER: until what was on its way is in the log too, which is then in $T/log.
+logs_settle() {
+        : >"$T/log"
+        sleep_until 10 same_logs "$@" || fail "the log of $2 goes on"
+}
+
+same_logs() {
+        "$1" logs "$2" >"$T/log.new" 2>&1
+        if cmp -s "$T/log.new" "$T/log"; then return 0; fi
+        mv "$T/log.new" "$T/log"
+        return 1
+}
+
+# size_becomes ROWS COLUMNS: a step of tests/lib/terminal for a shell there. It says the size when that is the size: the engine
+# brings a new one a moment later. (What it echoes of the line is no answer.)
+size_becomes() {
+        printf 'send:until stty size | grep "%s "%s; do sleep 0.1; done\\n' "$1" "$2"
 }
 
 # daemon NAME COMMAND...: in the background, its number in $E/NAME.pid.

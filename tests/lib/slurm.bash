@@ -61,7 +61,7 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 SelectType=select/cons_tres
-KillWait=2
+KillWait=5
 ReturnToService=2
 NodeName=n1 NodeHostname=$2 NodeAddr=127.0.0.1 Port=17001 CPUs=2 RealMemory=1000
 NodeName=n2 NodeHostname=$2 NodeAddr=127.0.0.1 Port=17002 CPUs=2 RealMemory=1000
