@@ -117,12 +117,23 @@ carrel_command() {
         pgrep -o -f "^$CARREL .* $1 "
 }
 
+# docker's hook has made the network: a create that dies before leaves it to docker's own tidying, which may take a minute.
+hook_is_over() {
+        grep -q " $E/exec/netns/" /proc/self/mountinfo && [ "$(pgrep -c -P "$(carrel_command create)")" -eq 1 ]
+}
+
+# A create that goes on until something happens to it: its machine stands still.
+create_waits() {
+        sleep_until 20 eval '[ -n "$(pids_of qemu-system)" ]' || fail "no machine: $(cat "$T/out")"
+        kill -STOP "$(pids_of qemu-system)"
+        sleep_until 20 hook_is_over || fail "no network: $(cat "$T/out")"
+}
+
 @test "kill -9 of carrel while it creates, and while it starts an exec: docker says so, nothing is left" {
         local shim
 
         docker run --name one --network none "$ENGINE_IMAGE" sleep 300 >"$T/out" 2>&1 </dev/null &
-        # while its machine boots
-        sleep_until 20 eval '[ -n "$(pids_of qemu-system)" ]'
+        create_waits
         kill -KILL "$(carrel_command create)"
         ! wait $! || fail 'it came to life'
         must docker rm -f one
@@ -148,8 +159,7 @@ carrel_command() {
 
         for program in qemu-system carrel-shim; do
                 docker run --name one --network none "$ENGINE_IMAGE" sleep 300 >"$T/out" 2>&1 </dev/null &
-                sleep_until 20 eval '[ -n "$(pids_of "$program")" ]'
-                sleep 0.3
+                create_waits
                 kill -KILL "$(pids_of "$program" | head -n 1)"
                 ! wait $! || fail 'it came to life'
                 must docker rm -f one
