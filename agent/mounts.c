@@ -295,9 +295,7 @@ static int new_cgroup(const MountPlan *plan, const PlannedMount *m, Error *err) 
 static int new_mount(const MountPlan *plan, const PlannedMount *m, int root, Error *err) {
         const OciMount *mount = m->mount;
 
-        if (is_bind(m))
-                return new_bind(plan, m, err);
-        if (is_of_pod(m))
+        if (is_bind(m) || is_of_pod(m))
                 return new_bind(plan, m, err);
         if (streq(mount->type, "tmpfs"))
                 return new_tmpfs(m, root, err);

@@ -18,12 +18,12 @@
  * refused. */
 int namespaces_clone_flags(const OciLinux *linux_, uint64_t *ret, Error *err);
 
-/* CLONE_NEW... for setns(2) with a pidfd of the container's process: all of its namespaces. */
-/* CLONE_… of the namespaces that are those of the pod (NAMESPACE_OF_POD). */
+/* CLONE_NEW... of the namespaces that are those of the pod (NAMESPACE_OF_POD). */
 int namespaces_pod_flags(const OciLinux *linux_);
 /* The container whose pid namespace is meant (NAMESPACE_OF_MEMBER); NULL: the pod's, or none of the pod's. Borrowed. */
 const char *namespaces_pid_of(const OciLinux *linux_);
 
+/* CLONE_NEW... for setns(2) with a pidfd of the container's process: all of its namespaces. */
 int namespaces_join_flags(const OciLinux *linux_);
 
 /* By the agent: uid_map and gid_map of CHILD, which was cloned with CLONE_NEWUSER. */

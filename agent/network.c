@@ -209,10 +209,13 @@ static void set_deadline(Network *network, uint64_t usec) {
 static void on_hidden(LoopSource *source, int fd, uint32_t events, void *user);
 
 static int begin_hiding(Network *network, Error *err) {
-        if (network_cards_hide(&network->cards, &network->hiding, err) < 0 ||
-            loop_add_fd(network->loop, network->hiding, EPOLLIN, on_hidden, network, &network->hidden, err) <
-                    0)
+        if (network_cards_hide(&network->cards, &network->hiding, err) < 0)
                 return -err->code;
+        if (loop_add_fd(network->loop, network->hiding, EPOLLIN, on_hidden, network, &network->hidden, err) <
+            0) {
+                stop_hiding(network);
+                return -err->code;
+        }
         return 0;
 }
 

@@ -7,8 +7,8 @@ import os
 import subprocess
 import tempfile
 
-from benchlib import (carrel_command, die, host_line, isolate, make_bundle, make_rootfs, median, need, own_cgroup, plain_arguments, plain_initrd, plan_of,
-                      run, seconds, take_turns, wait_for)
+from benchlib import (carrel_command, die, host_line, isolate, make_bundle, make_rootfs, need, own_cgroup, plain_arguments, plain_initrd, plan_of,
+                      run, seconds, spread, take_turns, wait_for)
 
 
 @contextlib.contextmanager
@@ -43,10 +43,6 @@ def docker_daemon(carrel, folder):
         for child in reversed(children):
             child.terminate()
             child.wait()
-
-
-def spread(times):
-    return {'median': median(times), 'min': min(times), 'max': max(times)}
 
 
 def measure_docker(options):

@@ -7,15 +7,11 @@ import subprocess
 import tempfile
 import time
 
-from benchlib import (carrel_command, die, host_line, make_bundle, median, need, own_cgroup, plain_arguments, plain_initrd, plan_of, run, seconds,
-                      take_turns, write_config)
+from benchlib import (carrel_command, die, host_line, make_bundle, need, own_cgroup, plain_arguments, plain_initrd, plan_of, run, seconds,
+                      spread, take_turns, write_config)
 
 PCI = '/sys/bus/pci/devices/'
 SIZES_GIB = (1, 4, 8)
-
-
-def spread(times):
-    return {'median': median(times), 'min': min(times), 'max': max(times)}
 
 
 # ---- the device ----

@@ -52,6 +52,10 @@ def median(values):
     return values[len(values) // 2]
 
 
+def spread(values):
+    return {'median': median(values), 'min': min(values), 'max': max(values)}
+
+
 @contextlib.contextmanager
 def own_cgroup():
     """A function for a child to call before it executes a plain machine: on a busy host a cgroup gets the share of one process,
