@@ -21,7 +21,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 MEMORY = os.environ.get("CARREL_LAB_MEMORY", "4G")
 # carrel gives a guest no more processors than its host has. (Two needed the timer below: without it, guests with several
 # processors hung now and then.)
-PROCESSORS = 2
+PROCESSORS = os.environ.get("CARREL_LAB_PROCESSORS", "2")
 # highres=off nohz=off: the local APIC's timer ticks by itself. QEMU's processor thread changes the set of pending
 # interrupts without a lock when a guest of the host is running (do_vmexit() and helper_vmrun() in svm_helper.c), and so
 # now and then takes back one that its main thread has just put there. A timer that is wound up for every single
@@ -160,7 +160,7 @@ class Machine:
         arguments = [
             "qemu-system-x86_64", "-name", "lab", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "q35,sata=off,smbus=off,vmport=off", "-accel", "tcg,thread=multi", "-cpu", "max",
-            "-smp", str(PROCESSORS), "-m", MEMORY,
+            "-smp", PROCESSORS, "-m", MEMORY,
             "-device", "intel-iommu,intremap=on,aw-bits=48",
             "-kernel", f"{self.image}/vmlinuz", "-initrd", f"{self.image}/initrd", "-append", kernel_words(),
             # changes go to a temporary file
