@@ -99,6 +99,10 @@ scenario() {
         scenario nodes
 }
 
+@test "a virtual function: DMA, its physical function refused" {
+        scenario virtual-function
+}
+
 @test "what a start with a device takes over its floor" {
         scenario speed
 }

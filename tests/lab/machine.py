@@ -85,6 +85,12 @@ def stand_in_devices(folder):
         # no page of it exists until it is written
         "-object", f"memory-backend-memfd,id=big-memory,size={BIG_BAR},share=on,reserve=off",
         "-device", "ivshmem-plain,id=big,bus=port-big,memdev=big-memory",
+        # two virtual functions, with two queues and one interrupt each
+        "-device", "nvme-subsys,id=vf-subsystem",
+        "-device", "nvme,id=vf-disk,bus=port-vf-disk,serial=lab-vf-disk,subsys=vf-subsystem,"
+                   "sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2",
+        "-drive", f"if=none,id=vf-disk-image,file={folder}/vf-disk.raw,format=raw,cache=unsafe",
+        "-device", "nvme-ns,drive=vf-disk-image,bus=vf-disk,nsid=1",
     ]  # fmt: skip
 
 
@@ -130,8 +136,9 @@ def pattern(size):
 
 
 def make_disks(folder):
-    with open(os.path.join(folder, "disk.raw"), "wb") as file:
-        file.write(pattern(DISK_MIB << 20))
+    for name in ("disk", "vf-disk"):
+        with open(os.path.join(folder, f"{name}.raw"), "wb") as file:
+            file.write(pattern(DISK_MIB << 20))
     busy = os.path.join(folder, "busy-disk.raw")
     with open(busy, "wb") as file:
         file.truncate(DISK_MIB << 20)
