@@ -88,6 +88,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_cdi = {
         .name = "cdi",
+        .only_looks = true,
         .args = "generate",
         .summary = "Describe the host's GPUs to engines (Container Device Interface)",
         .options = options,

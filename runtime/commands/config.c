@@ -33,6 +33,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_config = {
         .name = "config",
+        .only_looks = true,
         .summary = "Show the configuration in effect, with what each key means",
         .options = options,
         .options_size = sizeof(Options),

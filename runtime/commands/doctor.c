@@ -11,6 +11,7 @@
 #include "runtime/commands/command.h"
 #include "runtime/commands/left-behind.h"
 #include "runtime/config.h"
+#include "runtime/host/caller.h"
 #include "runtime/host/doctor-checks.h"
 #include "runtime/host/doctor.h"
 #include "runtime/host/host-root.h"
@@ -65,8 +66,10 @@ static int examine_host(const CommandCall *call, DoctorReport *ret, Error *err) 
 
 static int repair(const Globals *globals, Error *err) {
         cleanup_strv char **lines = NULL;
-        int r = left_repair(globals, &lines, err);
+        int r = caller_act_for_owner(globals->root, err);
 
+        if (r >= 0)
+                r = left_repair(globals, &lines, err);
         STRV_FOR_EACH (line, lines)
                 printf("%s\n", *line);
         if (r >= 0 && !lines)
@@ -95,6 +98,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_doctor = {
         .name = "doctor",
+        .only_looks = true,
         .summary = "Say whether this host can run virtual machines, and what to do if not",
         .options = options,
         .options_size = sizeof(DoctorOptions),

@@ -217,6 +217,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_driver = {
         .name = "driver",
+        .only_looks = true,
         .args = "build|list|inspect|verify [FOLDER|BUNDLE]",
         .summary = "Make and examine driver bundles for the guest",
         .options = options,

@@ -190,6 +190,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_features = {
         .name = "features",
+        .only_looks = true,
         .summary = "Show what this runtime can do as JSON",
         .run = run,
 };

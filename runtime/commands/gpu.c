@@ -126,6 +126,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_gpu = {
         .name = "gpu",
+        .only_looks = true,
         .args = "list | why ADDRESS | release ADDRESS...",
         .summary = "Show the host's GPUs and what stands in the way of giving one to a container; free one",
         .options = options,

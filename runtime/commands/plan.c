@@ -58,6 +58,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_plan = {
         .name = "plan",
+        .only_looks = true,
         .args = "[DIR]",
         .summary = "Show what would be done for a bundle, as JSON, and do nothing",
         .options = options,

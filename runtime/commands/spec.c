@@ -38,6 +38,7 @@ static int run(const CommandCall *call, Error *err) {
 
 const Command command_spec = {
         .name = "spec",
+        .only_looks = true,
         .summary = "Write a config.json to start from",
         .options = options,
         .options_size = sizeof(Options),

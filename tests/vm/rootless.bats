@@ -103,6 +103,14 @@ carrel() {
         assert_refused 'linux.uidMappings: who is not root has one id' run "$CT"
         mkdir "$T/other"
         assert_refused "state root $T/other: it belongs to user 0; name another with --root" --root "$T/other" list
+        assert_refused "state root $T/other: it belongs to user 0; name another with --root" --root "$T/other" doctor --repair
+        # what changes no container asks nobody
+        run_carrel --root "$T/other" features
+        assert_equal "$status $(jq -r .ociVersionMax <<<"$output")" '0 1.2.0'
+        run_carrel --root "$T/other" gpu list
+        assert_equal "$status $stderr" '0 '
+        run_carrel --root "$T/other" doctor
+        assert_line --regexp '^ok +QEMU '
         cp "$TESTS/lib/config.json" config.json
         assert_refused "$T/other.*: Permission denied" --root "$T/other/nobody's" run "$CT"
 }
