@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,12 +24,15 @@
 #define QUEUE_MAX (8U << 20)
 /* News that a connection does not read in time are lost to it. */
 #define NEWS_QUEUE_MAX (64U << 10)
+/* How long a proxy may take to write what its process has said. */
+#define PROXIES_USEC 2000000U
 
 typedef struct Connection {
         Control *control;
         Channel *channel;
         uint32_t process;   /* the process it started with EXEC; 0: none */
         bool exited;        /* EXITED was passed on */
+        int fd;             /* the channel's */
         uint32_t container; /* it is the shim of this further container of the pod; 0: no */
 } Connection;
 
@@ -417,6 +421,7 @@ static void on_connect(LoopSource *source, int fd, uint32_t events, void *user) 
                 return;
         connection = xnew(Connection, 1);
         connection->control = control;
+        connection->fd = accepted;
         handlers.user = connection;
         if (channel_new(control->session->loop, accepted, &handlers, &connection->channel, &error) < 0) {
                 free(connection);
@@ -531,7 +536,20 @@ int control_event(Control *control, const Frame *frame, Error *err) {
         return r;
 }
 
-void control_flush(Control *control) {
-        for (size_t i = 0; i < control->count; i++)
+void control_finish(Control *control) {
+        uint64_t end = now_usec() + PROXIES_USEC;
+
+        for (size_t i = 0; i < control->count; i++) {
                 channel_flush(control->connections[i]->channel, 1000);
+                shutdown(control->connections[i]->fd, SHUT_WR);
+        }
+        for (size_t i = 0; i < control->count; i++) {
+                struct pollfd p = { .fd = control->connections[i]->fd, .events = POLLIN };
+                uint8_t ignored[4096];
+
+                while (control->connections[i]->process && now_usec() < end &&
+                       poll(&p, 1, (int)((end - now_usec()) / 1000)) > 0 &&
+                       read(p.fd, ignored, sizeof(ignored)) > 0)
+                        ;
+        }
 }

@@ -23,5 +23,6 @@ int control_member_frame(Control *control, const Frame *frame, uint32_t containe
 /* Something happened in the guest: whoever is connected and runs nothing is told. */
 int control_event(Control *control, const Frame *frame, Error *err);
 
-/* Writes what is queued for the connections, before the end. */
-void control_flush(Control *control);
+/* Before the end: writes what is queued for the connections, and lets the proxies of execs write what they still have. Then they end
+ * by themselves; if not, with the monitor, whose pid namespace they are in. */
+void control_finish(Control *control);

@@ -9,6 +9,9 @@
  * connection how the start went. The connection is a life line: when the command ends before the process, however it
  * ends, the proxy does too, unless the command has said before that somebody knows of the process ("complete"), which
  * one in the foreground never does.
+ *
+ * Root's is a process of the monitor's pid namespace: it cannot outlive the container, and the container does not end
+ * before it. When the connection ends, it writes what it still has, and ends.
  */
 #include "shim/exec-proxy.h"
 

@@ -188,6 +188,23 @@ no_process() {
         ! pgrep -f "$1" >/dev/null
 }
 
+@test "a container ends after its execs, whatever ends it" {
+        local end
+        args sleep 1000
+        fake
+        jq '.process | .args = ["sh", "-c", "touch /runs; sleep 1000"]' config.json >"$T/process.json"
+        for end in QEMU TERM KILL; do
+                rm -f rootfs/runs
+                "$TESTS/lib/engine" --exec "$T/process.json" "$CARREL" --root "$ROOT" --config "$CONFIG" -- "$BUNDLE" "$CT" >"$T/$end" 2>&1 3>&- &
+                P=$!
+                sleep_until 20 test -e rootfs/runs || fail "$(cat "$T/$end")"
+                if [ "$end" = QEMU ]; then kill -KILL "$(pids_of qemu-system)"; else carrel kill "$CT" "$end"; fi
+                reap
+                [ "$R" -eq 0 ] || fail "$end: $(cat "$T/$end")"
+                assert_clean
+        done
+}
+
 @test "SIGKILL to an exec in the foreground takes its process along; a detached one stays" {
         args sleep 60
         fake
