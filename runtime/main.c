@@ -87,7 +87,7 @@ static int check_globals(const Globals *globals, const Command *command, Error *
         if (*globals->root != '/')
                 return error_set(err, EINVAL, "--root: expected an absolute path, found \"%s\"",
                                  globals->root);
-        return command->only_looks && geteuid() != 0 ? 0 : caller_act_for_owner(globals->root, err);
+        return command->only_looks && caller_look().rootless ? 0 : caller_act_for_owner(globals->root, err);
 }
 
 static int run_command(const Command *command, const Globals *globals, char **argv, int *error_status,

@@ -4,7 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,15 +24,16 @@
 #define QUEUE_MAX (8U << 20)
 /* News that a connection does not read in time are lost to it. */
 #define NEWS_QUEUE_MAX (64U << 10)
-/* How long a proxy may take to write what its process has said. */
-#define PROXIES_USEC 2000000U
+/* How long the end of the container may wait for the proxies of its execs, and how often it looks. */
+#define PROXIES_USEC      1000000U
+#define PROXIES_LOOK_USEC 1000U
 
 typedef struct Connection {
         Control *control;
         Channel *channel;
         uint32_t process;   /* the process it started with EXEC; 0: none */
+        uint32_t proxy;     /* the other end of that, a process of the host */
         bool exited;        /* EXITED was passed on */
-        int fd;             /* the channel's */
         uint32_t container; /* it is the shim of this further container of the pod; 0: no */
 } Connection;
 
@@ -213,13 +214,15 @@ static void pass_with_process(Connection *connection, const Frame *frame, const 
         if (connection->process)
                 *process = connection->process;
         text = json_to_text(fields, message, false);
-        requests_send(session->requests, session->agent, frame->type, text, strlen(text),
-                      frame->type == FRAME_EXEC ? on_exec_answer : pass_answer, connection, frame->seq);
+        requests_send(session->requests, session->agent, frame->type, text, strlen(text), pass_answer,
+                      connection, frame->seq);
         json_clear(fields, message);
 }
 
 static void handle_exec(Connection *connection, const Frame *frame) {
         Control *control = connection->control;
+        cleanup_error Error error = { 0 };
+        cleanup_free char *text = NULL;
         ExecRequest request = { 0 };
 
         if (connection->process) {
@@ -228,8 +231,17 @@ static void handle_exec(Connection *connection, const Frame *frame) {
         }
         if (control->last_process >= PROCESS_MAX)
                 control->last_process = PROCESS_INIT;
-        connection->process = ++control->last_process;
-        pass_with_process(connection, frame, exec_request_fields, &request, &request.process);
+        if (message_read(frame, exec_request_fields, &request, &error) < 0) {
+                channel_send_error(connection->channel, frame->seq, &error);
+                return;
+        }
+        connection->proxy = request.proxy;
+        request.proxy = 0;
+        connection->process = request.process = ++control->last_process;
+        text = json_to_text(exec_request_fields, &request, false);
+        requests_send(control->session->requests, control->session->agent, FRAME_EXEC, text, strlen(text),
+                      on_exec_answer, connection, frame->seq);
+        json_clear(exec_request_fields, &request);
 }
 
 /* The guest stands still: what it is to do waits there, in order, and the sender does not wait for it. */
@@ -421,7 +433,6 @@ static void on_connect(LoopSource *source, int fd, uint32_t events, void *user) 
                 return;
         connection = xnew(Connection, 1);
         connection->control = control;
-        connection->fd = accepted;
         handlers.user = connection;
         if (channel_new(control->session->loop, accepted, &handlers, &connection->channel, &error) < 0) {
                 free(connection);
@@ -467,11 +478,39 @@ int control_new(Session *session, Control **ret, Error *err) {
         return 0;
 }
 
+/* The monitor is in a pid namespace of its own, but its /proc is the host's: a process has a folder there until its parent
+ * has waited for it. */
+static bool is_on_host(uint32_t pid) {
+        cleanup_free char *folder = xasprintf("/proc/%" PRIu32, pid);
+
+        return access(folder, F_OK) >= 0;
+}
+
+/*
+ * With runc the processes of execs are in the container's pid namespace, whose first process ends only when they are gone
+ * and waited for (pid_namespaces(7)). Engines count on that order: dockerd waits for ever for an exec that it hears of after
+ * its container. So the proxies get time to write what they have, and their parents to wait for them; not for
+ * ever, since a reader may be stuck and a parent may never wait.
+ */
+static void end_connections(Control *control) {
+        uint64_t end = now_usec() + PROXIES_USEC;
+        uint32_t proxies[CONNECTIONS_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < control->count; i++)
+                if (control->connections[i]->proxy)
+                        proxies[n++] = control->connections[i]->proxy;
+        while (control->count > 0)
+                drop_connection(control->connections[0]);
+        for (size_t i = 0; i < n; i++)
+                while (is_on_host(proxies[i]) && now_usec() < end)
+                        usleep(PROXIES_LOOK_USEC);
+}
+
 Control *control_free(Control *control) {
         if (!control)
                 return NULL;
-        while (control->count > 0)
-                drop_connection(control->connections[0]);
+        end_connections(control);
         pause_free(control->pause);
         loop_source_free(control->source);
         close(control->fd);
@@ -536,20 +575,7 @@ int control_event(Control *control, const Frame *frame, Error *err) {
         return r;
 }
 
-void control_finish(Control *control) {
-        uint64_t end = now_usec() + PROXIES_USEC;
-
-        for (size_t i = 0; i < control->count; i++) {
+void control_flush(Control *control) {
+        for (size_t i = 0; i < control->count; i++)
                 channel_flush(control->connections[i]->channel, 1000);
-                shutdown(control->connections[i]->fd, SHUT_WR);
-        }
-        for (size_t i = 0; i < control->count; i++) {
-                struct pollfd p = { .fd = control->connections[i]->fd, .events = POLLIN };
-                uint8_t ignored[4096];
-
-                while (control->connections[i]->process && now_usec() < end &&
-                       poll(&p, 1, (int)((end - now_usec()) / 1000)) > 0 &&
-                       read(p.fd, ignored, sizeof(ignored)) > 0)
-                        ;
-        }
 }

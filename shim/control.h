@@ -8,6 +8,7 @@
 
 /* Listens on STATE_CONTROL in the state folder. */
 int control_new(Session *session, Control **ret, Error *err);
+/* Ends all connections. Execs are heard of before the container: waits up to a second for their proxies. */
 Control *control_free(Control *control);
 
 /* Has the agent make the network while it makes the container. At START it is looked at again: an engine may still have
@@ -23,6 +24,5 @@ int control_member_frame(Control *control, const Frame *frame, uint32_t containe
 /* Something happened in the guest: whoever is connected and runs nothing is told. */
 int control_event(Control *control, const Frame *frame, Error *err);
 
-/* Before the end: writes what is queued for the connections, and lets the proxies of execs write what they still have. Then they end
- * by themselves; if not, with the monitor, whose pid namespace they are in. */
-void control_finish(Control *control);
+/* Writes what is queued for the connections, before the end. */
+void control_flush(Control *control);

@@ -10,8 +10,7 @@
  * ends, the proxy does too, unless the command has said before that somebody knows of the process ("complete"), which
  * one in the foreground never does.
  *
- * Root's is a process of the monitor's pid namespace: it cannot outlive the container, and the container does not end
- * before it. When the connection ends, it writes what it still has, and ends.
+ * When its connection ends, it writes what it still has, and ends. The monitor waits for that (control_free).
  */
 #include "shim/exec-proxy.h"
 
@@ -25,6 +24,7 @@
 #include "common/base/str.h"
 #include "common/protocol/message.h"
 #include "shim/connect.h"
+#include "shim/sandbox.h"
 #include "shim/signals.h"
 #include "shim/stdio.h"
 
@@ -192,7 +192,8 @@ static int bring_up(Proxy *proxy, Error *err) {
         ExecRequest request = { .spec = proxy->plan->spec,
                                 .cgroup = proxy->plan->cgroup,
                                 .rows = proxy->plan->rows,
-                                .cols = proxy->plan->cols };
+                                .cols = proxy->plan->cols,
+                                .proxy = (uint32_t)getpid() };
         int fd, r;
 
         r = channel_new(proxy->loop, SHIM_FD_BOSS, &boss, &proxy->boss, err);
@@ -209,7 +210,8 @@ static int bring_up(Proxy *proxy, Error *err) {
                 return r;
         }
         channel_send_json(proxy->control, FRAME_EXEC, SEQ_EXEC, exec_request_fields, &request);
-        return 0;
+        /* it reads what the guest sends, and needs nothing but what it has open; a user's has no capabilities */
+        return geteuid() == 0 ? sandbox_drop_all(err) : 0;
 }
 
 int exec_proxy_run(const ExecPlan *plan, Error *err) {

@@ -9,7 +9,7 @@
  * container's network is joined at start). Its user stays root: the state folder and the cgroups belong to root. */
 int sandbox_enter(Error *err);
 
-/* All of them: for QEMU where it stays the user that the shim is. */
+/* All of them: for the proxies of execs, and for QEMU where it stays the user that the shim is. */
 int sandbox_drop_all(Error *err);
 
 /* setgroups(2) does nothing from here on, and succeeds: in a user namespace made by a user it can do nothing else but fail. */

@@ -541,7 +541,7 @@ static int bring_up(Session *session, Error *err) {
 
 static void take_down(Session *session) {
         if (session->control)
-                control_finish(session->control);
+                control_flush(session->control);
         control_free(session->control);
         stdio_free(session->stdio);
         channel_free(session->agent);

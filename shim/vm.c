@@ -320,11 +320,6 @@ Vm *vm_free(Vm *vm) {
         if (!vm)
                 return NULL;
         vm_kill(vm);
-        if (getpid() == 1) {
-                kill(-1, SIGKILL); /* virtiofsd's own children, execs that do not end */
-                while (waitpid(-1, NULL, 0) > 0)
-                        ;
-        }
         loop_source_free(vm->grace);
         child_done(&vm->qemu);
         child_done(&vm->virtiofsd);
@@ -338,6 +333,8 @@ void vm_kill(Vm *vm) {
                 kill(vm->qemu.pid, SIGKILL);
         if (vm->virtiofsd.pid > 0)
                 kill(vm->virtiofsd.pid, SIGKILL);
+        if (getpid() == 1)
+                kill(-1, SIGKILL); /* virtiofsd's own children */
         while (vm->qemu.pid > 0 || vm->virtiofsd.pid > 0) {
                 pid_t pid = waitpid(-1, NULL, 0);
 

@@ -51,6 +51,7 @@ const JsonField exec_request_fields[] = {
         { JSON_FIELD(ExecRequest, cgroup, "cgroup", JSON_KIND_STRING) },
         { JSON_FIELD(ExecRequest, rows, "rows", JSON_KIND_UINT32) },
         { JSON_FIELD(ExecRequest, cols, "cols", JSON_KIND_UINT32) },
+        { JSON_FIELD(ExecRequest, proxy, "proxy", JSON_KIND_UINT32) },
         {},
 };
 

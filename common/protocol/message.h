@@ -73,6 +73,7 @@ typedef struct ExecRequest {
         Json *spec;       /* OCI process object */
         char *cgroup; /* to run in, below the container's own; NULL: where the container's processes are */
         uint32_t rows, cols;
+        uint32_t proxy; /* for the shim: number of the sender's process on the host; the agent gets 0 */
 } ExecRequest;
 
 typedef struct ExecReply {

@@ -44,7 +44,7 @@ typedef struct Command {
         unsigned min_args, max_args;
         unsigned open_after; /* see Syntax */
         const char *refusal; /* why there is no such command here; NULL: there is */
-        bool only_looks;     /* changes no container: whoever owns --root */
+        bool only_looks;     /* whoever owns --root; what it changes there, it asks for by itself */
         /* Returns the exit status (>= 0), or -err->code. */
         int (*run)(const CommandCall *call, Error *err);
 } Command;

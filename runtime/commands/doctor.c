@@ -11,7 +11,6 @@
 #include "runtime/commands/command.h"
 #include "runtime/commands/left-behind.h"
 #include "runtime/config.h"
-#include "runtime/host/caller.h"
 #include "runtime/host/doctor-checks.h"
 #include "runtime/host/doctor.h"
 #include "runtime/host/host-root.h"
@@ -66,10 +65,8 @@ static int examine_host(const CommandCall *call, DoctorReport *ret, Error *err) 
 
 static int repair(const Globals *globals, Error *err) {
         cleanup_strv char **lines = NULL;
-        int r = caller_act_for_owner(globals->root, err);
+        int r = left_repair(globals, &lines, err);
 
-        if (r >= 0)
-                r = left_repair(globals, &lines, err);
         STRV_FOR_EACH (line, lines)
                 printf("%s\n", *line);
         if (r >= 0 && !lines)

@@ -16,7 +16,6 @@
 #include "runtime/commands/warning.h"
 #include "runtime/host/engine-socket.h"
 #include "runtime/plan/exec.h"
-#include "runtime/store/process.h"
 
 #define START_TIMEOUT_MS 120000
 #define EXIT_EXEC_FAILED 255
@@ -163,20 +162,9 @@ static int open_sockets(Exec *e, Error *err) {
         return e->terminal ? terminal_open(0, 0, &e->pty, err) : 0;
 }
 
-/* The proxy ended without a word: with the container, or by itself. */
-static int explain_loss(const Exec *e, Error *err) {
-        const Record *record = e->container->record;
-
-        error_clear(err);
-        if (!process_is_alive((pid_t)record->pid, record->pid_start))
-                return oci_error_not_running(err);
-        return error_set(err, ESRCH, "carrel-shim ended unexpectedly");
-}
-
 static int launch(Exec *e, Error *err) {
         cleanup_free char *control = path_join(e->container->entry->path, STATE_CONTROL), *text = NULL;
         cleanup_close int log = record_open_log(e->container->entry->dir);
-        cleanup_close int monitor = container_open_shim(e->container, err);
         ExecPlan plan = {
                 .control = control,
                 .spec = e->process,
@@ -187,7 +175,6 @@ static int launch(Exec *e, Error *err) {
         ShimSpec spec = {
                 .pod_share = -1,
                 .exec = true,
-                .monitor = monitor,
                 .pass_stdio = !e->terminal,
                 .console = e->pty.slave,
                 .log = log,
@@ -195,8 +182,6 @@ static int launch(Exec *e, Error *err) {
         };
         int r;
 
-        if (monitor < 0)
-                return oci_error_not_running(err);
         if (e->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) >= 0) {
                 plan.rows = size.ws_row;
                 plan.cols = size.ws_col;
@@ -215,7 +200,7 @@ static int wait_started(Exec *e, Error *err) {
 
         r = client_receive(e->proxy.boss, START_TIMEOUT_MS, &reply, err);
         if (r == -ECONNRESET)
-                return explain_loss(e, err);
+                return error_set(err, ESRCH, "carrel-shim ended unexpectedly");
         if (r >= 0 && reply.type == FRAME_ERROR)
                 return message_to_error(&reply, err);
         if (r >= 0 && reply.type != FRAME_REPLY)

@@ -3,6 +3,7 @@
 
 #include "runtime/commands/container.h"
 #include "runtime/commands/gpu-lease.h"
+#include "runtime/host/caller.h"
 
 typedef int (*FolderFn)(StoreEntry *entry, char ***lines, Error *err);
 
@@ -23,7 +24,8 @@ static int sweep_folder(StoreEntry *entry, char ***lines, Error *err) {
 static int each_folder(const char *root, FolderFn fn, char ***lines, Error *err) {
         cleanup_strv char **ids = NULL;
 
-        if (store_list(root, &ids, err) < 0)
+        /* looking whether a folder is in use takes a lock in it */
+        if (caller_act_for_owner(root, err) < 0 || store_list(root, &ids, err) < 0)
                 return -err->code;
         STRV_FOR_EACH (id, ids) {
                 cleanup(store_entry_freep) StoreEntry *entry = NULL;

@@ -13,7 +13,6 @@
 
 #include "common/base/cleanup.h"
 #include "common/base/fd.h"
-#include "common/base/log.h"
 #include "common/base/mem.h"
 #include "common/base/spawn.h"
 #include "common/base/str.h"
@@ -38,13 +37,6 @@ static int prepare_child(void *user, Error *err) {
         if (child->network >= 0 && setns(child->network, CLONE_NEWNET) < 0)
                 return error_errno(err, "entering network namespace %s", child->spec->network);
         return 0;
-}
-
-/* As with runc, execs are processes of the container's pid namespace: the kernel lets its first process end only when they
- * are gone and waited for (pid_namespaces(7)), and engines count on that order. Who is not root may not enter it. */
-static void join_monitor(const ShimSpec *spec) {
-        if (setns(spec->monitor, CLONE_NEWPID) < 0)
-                log_debug("the pid namespace of the container's process: %s", strerror(errno));
 }
 
 static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss, Shim *shim, Error *err) {
@@ -75,9 +67,7 @@ static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss
         if (!spec->pass_stdio)
                 for (size_t i = 0; i <= STDERR_FILENO; i++)
                         fds[i].fd = -1;
-        if (spec->exec)
-                join_monitor(spec);
-        else
+        if (!spec->exec)
                 how.clone_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
                                   (spec->new_network ? CLONE_NEWNET : 0);
         return spawn(&how, &shim->pid, &shim->pidfd, err);

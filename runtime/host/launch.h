@@ -14,8 +14,7 @@
 #include "runtime/host/client.h"
 
 typedef struct ShimSpec {
-        bool exec;            /* the proxy of an exec: no namespaces of its own */
-        int monitor;          /* exec: pidfd of the monitor; the proxy joins its pid namespace */
+        bool exec;            /* the proxy of an exec: no namespaces */
         const char *plan;     /* LaunchPlan or ExecPlan as JSON */
         bool pass_stdio;      /* it gets our 0, 1, 2; else /dev/null */
         int console;          /* slave of the terminal; -1: none */

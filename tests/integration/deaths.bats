@@ -201,6 +201,7 @@ no_process() {
                 if [ "$end" = QEMU ]; then kill -KILL "$(pids_of qemu-system)"; else carrel kill "$CT" "$end"; fi
                 reap
                 [ "$R" -eq 0 ] || fail "$end: $(cat "$T/$end")"
+                [[ $(cat "$T/$end") = *'engine: exec exit 137'*'engine: exit '* ]] || fail "$end: $(cat "$T/$end")"
                 assert_clean
         done
 }
