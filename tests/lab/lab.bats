@@ -113,6 +113,11 @@ scenario() {
 }
 
 # bats test_tags=full
+@test "docker and podman where systemd makes the cgroups, version 2" {
+        scenario engines-systemd
+}
+
+# bats test_tags=full
 @test "nodes that may not be opened; transparent huge pages" {
         scenario nodes
 }
