@@ -11,6 +11,8 @@ setup_file() {
         export LAB=${CARREL_BUILD-}/../lab
         can_lab || return 0
         if [ -n "${CARREL_FULL-}" ]; then QUICK=(); fi
+        # those of a run before are no news
+        rm -f "$LAB"/*/{status,output}
         "$TESTS/../tools/lab" run --output "$LAB" "${QUICK[@]}" >"$BATS_FILE_TMPDIR/log" 2>&1 3>&- || true
         cp "$BATS_FILE_TMPDIR/log" "$LAB/log"
 }
