@@ -307,7 +307,8 @@ stream() {
 
 streams() {
         pod one
-        container first 'while read -r line; do echo "got $line"; case $line in end) exit 5 ;; esac; done' '.stdin = true'
+        # (Without stdin_once containerd lets go of the rest of stdout when stderr has ended before it, with runc too.)
+        container first 'while read -r line; do echo "got $line"; case $line in end) exit 5 ;; esac; done' '.stdin = true | .stdin_once = true'
         stream Exec "$(of_container '{ cmd: ["sh", "-c", "read -r line; echo in: $line; echo err >&2; exit 6"], stdin: true, stdout: true, stderr: true }')" input
         stream Exec "$(of_container '{ cmd: ["sh", "-c", "read -r line; tty; exit 7"], tty: true, stdin: true, stdout: true }')" input
         stream Attach "$(of_container '{ stdin: true, stdout: true, stderr: true }')" $'one\nend'
