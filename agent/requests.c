@@ -88,6 +88,15 @@ static const Container *find_container(void *user, const char *id) {
         return NULL;
 }
 
+/* Where the container has a uts namespace, it is a copy of ours. */
+static int set_names(const CreateRequest *request, Error *err) {
+        if (request->hostname && sethostname(request->hostname, strlen(request->hostname)) < 0)
+                return error_errno(err, "host name");
+        if (request->domainname && setdomainname(request->domainname, strlen(request->domainname)) < 0)
+                return error_errno(err, "domain name");
+        return 0;
+}
+
 static int create(Member *member, CreateRequest *request, uint32_t seq, Error *err) {
         Session *session = member->session;
         const Member *pod = member->number ? session_member(session, 0) : NULL;
@@ -101,9 +110,8 @@ static int create(Member *member, CreateRequest *request, uint32_t seq, Error *e
 
         if (!session->test && !pod) {
                 r = set_clock(request->realtime, err);
-                if (r >= 0 && request->hostname &&
-                    sethostname(request->hostname, strlen(request->hostname)) < 0)
-                        r = error_errno(err, "host name");
+                if (r >= 0)
+                        r = set_names(request, err);
                 if (r >= 0)
                         r = share_mount(request->share_type, err);
                 if (r < 0)

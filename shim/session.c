@@ -255,7 +255,7 @@ static int open_stdio(Session *session, Error *err) {
         return stdio_new(&spec, &session->stdio, err);
 }
 
-/* What nobody knew before: the time, and the host's name (our uts namespace is a copy of the host's). */
+/* What nobody knew before: the time, and the host's names (our uts namespace is a copy of the host's, or an engine's). */
 static void complete_request(const Session *session, Json *request) {
         uint32_t rows = 0, cols = 0;
         struct utsname names;
@@ -265,8 +265,10 @@ static void complete_request(const Session *session, Json *request) {
         clock_gettime(CLOCK_REALTIME, &now);
         json_set(request, "realtime",
                  json_new_uint64((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec));
-        if (uname(&names) == 0)
+        if (uname(&names) == 0) {
                 json_set(request, "hostname", json_new_string(names.nodename));
+                json_set(request, "domainname", json_new_string(names.domainname));
+        }
         if (rows && cols) {
                 json_set(request, "rows", json_new_uint64(rows));
                 json_set(request, "cols", json_new_uint64(cols));

@@ -198,6 +198,12 @@ const OciNamespace *oci_namespace(const OciLinux *linux_, const char *type) {
         return NULL;
 }
 
+const char *oci_namespace_path(const OciLinux *linux_, const char *type) {
+        const OciNamespace *namespace = oci_namespace(linux_, type);
+
+        return namespace && namespace->path && *namespace->path ? namespace->path : NULL;
+}
+
 /* As runc reads it: -1 stands for every number, and so does its absence. */
 static bool is_wildcard(const OptInt64 *number) {
         return !number->set || number->value == -1;

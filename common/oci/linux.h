@@ -157,6 +157,8 @@ extern const JsonField oci_id_mapping_fields[];
 
 /* The namespace entry of that type ("pid", "user", ...), or NULL when none is asked for. LINUX may be NULL. */
 const OciNamespace *oci_namespace(const OciLinux *linux_, const char *type);
+/* The one that is to be joined; NULL: there is none, or a new one is wanted. Borrowed. */
+const char *oci_namespace_path(const OciLinux *linux_, const char *type);
 
 /* All devices are allowed (privileged containers): what the bundle lists is what the host happens to have. RESOURCES may
  * be NULL. */

@@ -21,6 +21,7 @@ const JsonField create_request_fields[] = {
         { JSON_FIELD(CreateRequest, share_type, "shareType", JSON_KIND_STRING), .flags = JSON_REQUIRED },
         { JSON_FIELD(CreateRequest, realtime, "realtime", JSON_KIND_UINT64) },
         { JSON_FIELD(CreateRequest, hostname, "hostname", JSON_KIND_STRING) },
+        { JSON_FIELD(CreateRequest, domainname, "domainname", JSON_KIND_STRING) },
         { JSON_FIELD(CreateRequest, rows, "rows", JSON_KIND_UINT32) },
         { JSON_FIELD(CreateRequest, cols, "cols", JSON_KIND_UINT32) },
         { JSON_OBJECT_PTR_FIELD(CreateRequest, driver, "driver", driver_manifest_fields) },

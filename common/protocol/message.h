@@ -50,6 +50,7 @@ typedef struct CreateRequest {
         char *share_type;       /* "virtiofs" or "9p" */
         uint64_t realtime;      /* host's CLOCK_REALTIME, nanoseconds */
         char *hostname;         /* the host's: what shows where no uts namespace has another; may be absent */
+        char *domainname;       /* the same for that of NIS */
         uint32_t rows, cols;    /* of the terminal; 0: unknown */
         DriverManifest *driver; /* of the bundle whose device the container gets; NULL: none */
         char *id, *bundle;      /* for the state that startContainer hooks read; may be absent */

@@ -254,8 +254,8 @@ static int journal_share(const Creation *c, Error *err) {
 
 /* What is left in a namespace of somebody else when the shim is killed. */
 static int journal_network(const Creation *c, Error *err) {
-        const OciNamespace *network = oci_namespace(c->bundle.spec->linux_, "network");
-        Json *note = c->plan->launch.network_joined && !c->pod ? netns_note(network->path) : NULL;
+        const char *network = c->pod ? NULL : oci_namespace_path(c->bundle.spec->linux_, "network");
+        Json *note = network ? netns_note(network) : NULL;
 
         return note ? journal_add(c->made.container->entry->dir, "network", note, err) : 0;
 }
@@ -339,7 +339,7 @@ static int open_shim_log(const Creation *c) {
 
 static int launch_shim(Creation *c, Error *err) {
         const OciConsoleSize *size = c->bundle.spec->process->console_size;
-        const OciNamespace *network = oci_namespace(c->bundle.spec->linux_, "network");
+        const OciLinux *linux_ = c->bundle.spec->linux_;
         cleanup_free char *plan = json_to_text(launch_plan_fields, &c->plan->launch, false);
         cleanup_close int log = open_shim_log(c);
         Record *record = c->made.container->record;
@@ -348,9 +348,9 @@ static int launch_shim(Creation *c, Error *err) {
                 .pass_stdio = !record->terminal,
                 .console = -1,
                 .log = log,
-                /* without a wish for one it still gets its own: nothing of the host's network is touched */
-                .new_network = !c->plan->launch.network_joined,
-                .network = c->plan->launch.network_joined ? network->path : NULL,
+                .network = oci_namespace_path(linux_, "network"),
+                .ipc = c->pod ? NULL : oci_namespace_path(linux_, "ipc"),
+                .uts = c->pod ? NULL : oci_namespace_path(linux_, "uts"),
                 .pod_share = c->pod ? c->pod->share : -1,
                 .cgroups = c->cgroups,
         };

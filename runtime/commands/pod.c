@@ -75,14 +75,14 @@ static void find_namespaces(const Globals *globals, const OciLinux *linux_, cons
 }
 
 int pod_find(const Globals *globals, const OciSpec *spec, Pod **ret, Error *err) {
-        const OciNamespace *network = oci_namespace(spec->linux_, "network");
+        const char *network = oci_namespace_path(spec->linux_, "network");
         cleanup(container_freep) Container *owner = NULL;
         cleanup(pod_freep) Pod *pod = NULL;
 
         *ret = NULL;
-        if (!network || !network->path || !*network->path)
+        if (!network)
                 return 0;
-        if (find_owner(globals, network->path, &owner, err) < 0 || !owner)
+        if (find_owner(globals, network, &owner, err) < 0 || !owner)
                 return -err->code;
         pod = xnew(Pod, 1);
         pod->id = xstrdup(owner->entry->id);

@@ -16,27 +16,35 @@
 #include "common/base/mem.h"
 #include "common/base/spawn.h"
 #include "common/base/str.h"
+#include "common/oci/names.h"
 #include "common/protocol/launch.h"
 #include "runtime/host/cgroup.h"
-#include "runtime/host/netns.h"
+#include "runtime/host/joined.h"
 #include "runtime/host/tool.h"
 
 #define SHIM_NAME "carrel-shim"
 
 typedef struct ShimChild {
         const ShimSpec *spec;
-        int network; /* namespace to enter; -1: none */
+        int network, ipc, uts; /* namespaces to enter; -1: none */
         bool in_cgroup;
 } ShimChild;
+
+static int enter(int namespace, int flag, const char *path, Error *err) {
+        if (namespace >= 0 && setns(namespace, flag) < 0)
+                return error_errno(err, "entering %s namespace %s", oci_namespace_name(flag), path);
+        return 0;
+}
 
 static int prepare_child(void *user, Error *err) {
         const ShimChild *child = user;
 
         if (cgroup_join(child->spec->cgroups, child->in_cgroup, err) < 0)
                 return -err->code;
-        if (child->network >= 0 && setns(child->network, CLONE_NEWNET) < 0)
-                return error_errno(err, "entering network namespace %s", child->spec->network);
-        return 0;
+        if (enter(child->network, CLONE_NEWNET, child->spec->network, err) < 0 ||
+            enter(child->ipc, CLONE_NEWIPC, child->spec->ipc, err) < 0)
+                return -err->code;
+        return enter(child->uts, CLONE_NEWUTS, child->spec->uts, err);
 }
 
 static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss, Shim *shim, Error *err) {
@@ -68,22 +76,27 @@ static int spawn_shim(const ShimSpec *spec, ShimChild *child, int plan, int boss
                 for (size_t i = 0; i <= STDERR_FILENO; i++)
                         fds[i].fd = -1;
         if (!spec->exec)
-                how.clone_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                                  (spec->new_network ? CLONE_NEWNET : 0);
+                how.clone_flags = CLONE_NEWPID | CLONE_NEWNS | (spec->network ? 0 : CLONE_NEWNET) |
+                                  (spec->ipc ? 0 : CLONE_NEWIPC) | (spec->uts ? 0 : CLONE_NEWUTS);
         return spawn(&how, &shim->pid, &shim->pidfd, err);
 }
 
+static int open_joined(const ShimSpec *spec, const char *type, const char *path, int *ret, Error *err) {
+        if (path)
+                *ret = joined_open(type, path, spec->pod_share >= 0, err);
+        return path && *ret < 0 ? error_prefix(err, "config.json") : 0;
+}
+
 int shim_launch(const ShimSpec *spec, Shim *ret, Error *err) {
-        cleanup_close int plan = -1, ours = -1, theirs = -1, network = -1;
+        cleanup_close int plan = -1, ours = -1, theirs = -1, network = -1, ipc = -1, uts = -1;
         cleanup_shim Shim shim = SHIM_NONE;
         ShimChild child = { .spec = spec };
         int pair[2], r;
 
-        if (spec->network) {
-                network = netns_open(spec->network, spec->pod_share >= 0, err);
-                if (network < 0)
-                        return error_prefix(err, "config.json");
-        }
+        if (open_joined(spec, "network", spec->network, &network, err) < 0 ||
+            open_joined(spec, "ipc", spec->ipc, &ipc, err) < 0 ||
+            open_joined(spec, "uts", spec->uts, &uts, err) < 0)
+                return -err->code;
         r = fd_new_memfd("plan", spec->plan, strlen(spec->plan), &plan, err);
         if (r < 0)
                 return r;
@@ -92,6 +105,8 @@ int shim_launch(const ShimSpec *spec, Shim *ret, Error *err) {
         ours = pair[0];
         theirs = pair[1];
         child.network = network;
+        child.ipc = ipc;
+        child.uts = uts;
         r = spawn_shim(spec, &child, plan, theirs, &shim, err);
         if (r < 0)
                 return r;

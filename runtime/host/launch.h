@@ -14,13 +14,13 @@
 #include "runtime/host/client.h"
 
 typedef struct ShimSpec {
-        bool exec;            /* the proxy of an exec: no namespaces */
-        const char *plan;     /* LaunchPlan or ExecPlan as JSON */
-        bool pass_stdio;      /* it gets our 0, 1, 2; else /dev/null */
-        int console;          /* slave of the terminal; -1: none */
-        int log;              /* -1: /dev/null */
-        bool new_network;     /* monitor: a network namespace of its own ... */
-        const char *network;  /* ... or this one; neither: ours */
+        bool exec;        /* the proxy of an exec: no namespaces */
+        const char *plan; /* LaunchPlan or ExecPlan as JSON */
+        bool pass_stdio;  /* it gets our 0, 1, 2; else /dev/null */
+        int console;      /* slave of the terminal; -1: none */
+        int log;          /* -1: /dev/null */
+        /* monitor: paths of namespaces to be in; NULL: new ones, so that nothing of the host's is touched */
+        const char *network, *ipc, *uts;
         int pod_share;        /* a further container of a pod: SHIM_FD_SHARE; -1: a VM of its own */
         char *const *cgroups; /* folders to join */
 } ShimSpec;

@@ -168,12 +168,17 @@ static void find_affinity(const OciSpec *spec, Report *r) {
 
 /* ---- namespaces ---- */
 
+/* The shim of a machine of its own can be in them, in the place of the guest's own: nothing of them reaches a guest but the host name. */
+static bool can_be_joined(const char *type, const PlanRequest *request) {
+        return streq(type, "network") || (!request->pod && word_in("ipc uts", type));
+}
+
 static void find_namespace_paths(const OciSpec *spec, Report *r) {
         for (size_t i = 0; spec->linux_ && i < spec->linux_->n_namespaces; i++) {
                 const OciNamespace *n = &spec->linux_->namespaces[i];
                 cleanup_free char *path = NULL;
 
-                if (!n->path || !*n->path || streq(n->type, "network") ||
+                if (!n->path || !*n->path || can_be_joined(n->type, r->p->request) ||
                     strv_contains(r->p->request->pod_namespaces, n->type))
                         continue;
                 path = shown(n->path);
@@ -428,8 +433,9 @@ static void find_vm(const OciSpec *spec, Report *r) {
 
 static const Check checks[] = {
         { "linux.namespaces[].path", VERDICT_REFUSE, find_namespace_paths,
-          "a namespace of the host cannot be entered from inside a virtual machine; only a network namespace "
-          "can be joined, and with that of another container its ipc, uts and pid" },
+          "a namespace of the host cannot be entered from inside a virtual machine; network, ipc and uts can "
+          "be joined where no process lives, and with the network of another container its ipc, uts and "
+          "pid" },
         { "linux.namespaces without network, from an engine", VERDICT_REFUSE, find_host_network,
           "the host's network cannot be used from inside a virtual machine; choose a bridge network, or "
           "none" },

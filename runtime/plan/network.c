@@ -17,10 +17,9 @@ static bool stays_empty(const Planner *p) {
 }
 
 void planner_network(Planner *p) {
-        const OciNamespace *namespace = oci_namespace(p->spec->linux_, "network");
         LaunchPlan *launch = &p->plan->launch;
 
-        launch->network_joined = namespace && namespace->path && *namespace->path;
+        launch->network_joined = oci_namespace_path(p->spec->linux_, "network") != NULL;
         launch->network_cards = stays_empty(p) ? 0 : p->config->network_cards;
         if (!p->facts->tun && launch->network_cards > 0) {
                 planner_warn(p, "network: there is no /dev/net/tun on this host, or it cannot be opened, so "

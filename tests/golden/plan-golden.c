@@ -95,11 +95,13 @@ static int make(const char *folder, const char *facts_file, const char *state, P
         cleanup_free char *text = NULL;
         static HostFacts facts; /* lives as long as the plan, which borrows from it */
         static GpuRequest gpu;
+        cleanup_strv char **of_pod = NULL;
         size_t length;
         PlanRequest request = {
                 .id = "golden",
                 .bundle = "/bundles/golden",
                 .state_dir = state,
+                .pod = has_word(folder, "member") ? "/run/carrel/pod/control.sock" : NULL,
                 .debug = has_word(folder, "debug"),
                 .foreground = has_word(folder, "foreground"),
                 .shm_bytes = has_word(folder, "shm") ? 7 << 20 : 0,
@@ -107,6 +109,11 @@ static int make(const char *folder, const char *facts_file, const char *state, P
         };
         int r = read_facts(folder, facts_file, &facts, err);
 
+        if (has_word(folder, "its-ipc"))
+                strv_append(&of_pod, "ipc");
+        if (has_word(folder, "its-uts"))
+                strv_append(&of_pod, "uts");
+        request.pod_namespaces = of_pod;
         if (r >= 0)
                 r = read_configuration(folder, &config, err);
         if (r >= 0)

@@ -34,7 +34,7 @@ teardown() {
 
 @test "a file that is no network namespace is refused" {
         joined /proc/self/ns/ipc
-        assert_refused 'not a network namespace' create "$CT"
+        assert_refused 'is not a namespace of type network' create "$CT"
         joined "$T/nothing"
         assert_refused 'No such file' create "$CT"
 }

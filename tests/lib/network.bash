@@ -42,3 +42,28 @@ link() {
         ip link set "$ours" up "$@"
         inside "$name" ip link set "$theirs" up "$@"
 }
+
+# ---- those that CRI-O pins besides: a host name, and System V IPC with a setting of its own ----
+
+pin() {
+        mkdir -p "$T/pinned"
+        : >"$T/pinned/ipc"
+        : >"$T/pinned/uts"
+        unshare --ipc="$T/pinned/ipc" --uts="$T/pinned/uts" sh -c 'hostname of-the-pod; domainname example.test; echo 4321 >/proc/sys/kernel/shmmni'
+}
+
+# They are as they were made.
+assert_pinned() {
+        assert_equal "$(nsenter --uts="$T/pinned/uts" --ipc="$T/pinned/ipc" sh -c 'hostname; cat /proc/sys/kernel/shmmni')" $'of-the-pod\n4321'
+}
+
+unpin() {
+        umount "$T/pinned/ipc" "$T/pinned/uts"
+}
+
+# joins TYPE PATH: the bundle's container is to be in that namespace; "": in a new one.
+joins() {
+        # shellcheck disable=SC2016
+        edit '.linux.namespaces |= map(select(.type != $type)) + [{ type: $type } + if $path != "" then { path: $path } else {} end]' \
+                --arg type "$1" --arg path "$2"
+}

@@ -144,6 +144,9 @@ static void test_linux(void **state) {
         assert_string_equal(oci_namespace(l, "network")->path, "/proc/1/ns/net");
         assert_null(oci_namespace(l, "cgroup"));
         assert_null(oci_namespace(NULL, "pid"));
+        assert_null(oci_namespace_path(l, "pid"));
+        assert_string_equal(oci_namespace_path(l, "network"), "/proc/1/ns/net");
+        assert_null(oci_namespace_path(l, "cgroup"));
         assert_true(l->devices[0].minor == 229 && l->devices[0].file_mode.value == 0666);
         assert_true(l->time_offsets->monotonic->secs == -5 && l->time_offsets->boottime->nanosecs == 0);
         assert_string_equal(str_map_get(&l->sysctl, "net.ipv4.ip_forward"), "1");
