@@ -21,6 +21,7 @@ engine_lacks() {
         containerd) programs+=(containerd containerd-shim-runc-v2 ctr runc) ;;
         cri) programs+=(containerd containerd-shim-runc-v2 ctr runc protoc curl /usr/lib/cni/bridge) ;;
         podman) programs+=(podman conmon runc) ;;
+        conmon) programs=(conmon) ;;
         slurm) programs=(munged slurmctld slurmd srun) ;;
         esac
         for program in "${programs[@]}"; do
@@ -77,7 +78,7 @@ install_carrel() {
 # ---- a file's engines ----
 
 # engines_begin NAME...: for setup_file. Names of engines: docker, containerd, podman, slurm (tests/lib/slurm.bash), cri
-# (tests/lib/cri.bash).
+# (tests/lib/cri.bash), conmon.
 engines_begin() {
         local name
 
@@ -331,6 +332,24 @@ containerd_sweep() {
 
         for id in $(ctr task ls -q); do ctr task rm -f "$id"; done
         for id in $(ctr container ls -q); do ctr container rm "$id"; done
+}
+
+# ---- conmon by itself (crio.bats) ----
+
+conmon_begin() {
+        :
+}
+
+conmon_containers() {
+        ls "$T/crio"
+}
+
+conmon_sweep() {
+        local folder
+
+        for folder in "$T"/crio/*; do /usr/local/bin/carrel --root="$T/crio" delete --force "${folder##*/}"; done
+        sleep_until 10 no_monitors
+        umount_below "$T"
 }
 
 # ---- docker ----
