@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/loop.h"
 #include "common/base/mem.h"
+#include "common/base/path.h"
 #include "common/base/str.h"
 #include "runtime/commands/command.h"
 #include "runtime/host/caller.h"
@@ -83,11 +84,22 @@ static int open_log(const Globals *globals, Error *err) {
         return 0;
 }
 
-static int check_globals(const Globals *globals, const Command *command, Error *err) {
-        if (*globals->root != '/')
-                return error_set(err, EINVAL, "--root: expected an absolute path, found \"%s\"",
-                                 globals->root);
-        return command->only_looks && caller_look().rootless ? 0 : caller_act_for_owner(globals->root, err);
+/* Where the state is, as an absolute path: a relative one begins in the working directory. *RET is owned by the caller. */
+static int find_root(const char *given, char **ret, Error *err) {
+        cleanup_free char *here = NULL, *path = NULL;
+
+        if (!given) {
+                *ret = caller_default_root();
+                return 0;
+        }
+        if (!*given)
+                return error_set(err, EINVAL, "--root: expected a folder, found \"\"");
+        here = *given == '/' ? xstrdup("/") : getcwd(NULL, 0);
+        if (!here)
+                return error_errno(err, "--root %s: the working directory", given);
+        path = path_join(here, given);
+        *ret = path_normalize(path);
+        return 0;
 }
 
 static int run_command(const Command *command, const Globals *globals, char **argv, int *error_status,
@@ -162,12 +174,15 @@ static int run_main(int argc, char **argv, int *error_status, Error *err) {
         r = open_log(&globals, err);
         if (r < 0)
                 return r;
-        if (!globals.root)
-                globals.root = root = caller_default_root();
         command = find_command(args[0], err);
         if (!command)
                 return -err->code;
-        r = check_globals(&globals, command, err);
+        r = find_root(globals.root, &root, err);
+        if (r < 0)
+                return r;
+        globals.root = root;
+        if (!command->only_looks || !caller_look().rootless)
+                r = caller_act_for_owner(globals.root, err);
         if (r < 0)
                 return r;
         return run_command(command, &globals, args, error_status, err);

@@ -71,11 +71,6 @@ refused() {
         refused 'invalid format option' list --format xml
 }
 
-@test "relative --root" {
-        run -1 --separate-stderr "$CARREL" --root relative list
-        assert_equal "$stderr" 'carrel: --root: expected an absolute path, found "relative"'
-}
-
 @test "what engines pass for runc's sake is taken" {
         run_carrel --rootless auto --criu /usr/sbin/criu list
         assert_equal "$status" 0

@@ -19,6 +19,18 @@ setup() {
         assert_clean
 }
 
+@test "relative --root: from the working directory" {
+        cd "$T"
+        ROOT=x/.././relative run_carrel create --bundle "$BUNDLE" "$CT"
+        assert_equal "$status" 0
+        [ -d "$T/relative/$CT" ]
+        cd /
+        ROOT=$T/relative run_carrel delete --force "$CT"
+        assert_equal "$status" 0
+        ROOT='' run_carrel list
+        assert_equal "$status $stderr" '1 carrel: --root: expected a folder, found ""'
+}
+
 @test "run DIR: a folder runs under an id of its own" {
         cd /
         run_carrel run "$BUNDLE"
