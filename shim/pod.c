@@ -99,6 +99,7 @@ static void on_joined(const Frame *reply, const Error *error, void *user, uint32
                 return;
         }
         session->hello = true;
+        session->boot_timer = loop_source_free(session->boot_timer);
         session->status.timeline.hello = timeline_now(session->plan);
         joining->resume(session);
 }

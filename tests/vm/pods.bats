@@ -61,6 +61,15 @@ served() {
         end_pod
 }
 
+@test "a member outlives bootTimeoutMs" {
+        member network
+        configure '{ "bootTimeoutMs": 4000 }'
+        script 'sleep 6; echo still here; exit 4'
+        run_carrel run "$CT"
+        assert_equal "$status $output $stderr" '4 still here '
+        end_pod
+}
+
 @test "a member that takes the id of one before it" {
         local i names
         member network
