@@ -18,8 +18,8 @@
  *   terminal, /dev/console       in the container's devpts, before its root is read-only
  *   driver bundle                its libraries become known to the container's loader
  *   read-only root
- *   program                      identity; what is left to do at START is to look for the program, to give up the
- *                                last capabilities, to load the filter, and to exec
+ *   program                      identity; what is left to do at START is to look at the host's files again, to look
+ *                                for the program, to give up the last capabilities, to load the filter, and to exec
  */
 #include "agent/environment.h"
 
@@ -209,6 +209,7 @@ int environment_setup(Environment *e, Error *err) {
 }
 
 int environment_exec(Environment *e, Error *err) {
+        mount_plan_look_again(e->mounts);
         if (e->spec->hooks && e->spec->hooks->n_start_container > 0) {
                 cleanup_free char *state = start_hooks_state(e->spec, e->id, e->bundle);
 

@@ -394,3 +394,12 @@ int mount_plan_apply_propagation(MountPlan *plan, Error *err) {
         }
         return 0;
 }
+
+void mount_plan_look_again(const MountPlan *plan) {
+        struct statx ignored;
+
+        for (size_t i = 0; i < plan->n_mounts; i++)
+                if (is_bind(&plan->mounts[i]))
+                        (void)statx(AT_FDCWD, plan->mounts[i].mount->destination, AT_STATX_FORCE_SYNC,
+                                    STATX_SIZE, &ignored);
+}

@@ -30,6 +30,10 @@ bool mount_plan_binds_dev(const MountPlan *plan);
 int mount_plan_apply(MountPlan *plan, int *root, Error *err);
 /* By the child, after the root has got its propagation: that of single mounts. */
 int mount_plan_apply_propagation(MountPlan *plan, Error *err);
+/* By the child, in the new root, when the program is about to start: engines have changed files since they were mounted
+ * (docker 28 writes /etc/hosts and /etc/resolv.conf between `create` and `start`), and for as long as the
+ * attributes of the host's files are cached such a file would end where the old one did. */
+void mount_plan_look_again(const MountPlan *plan);
 
 /* ---- the parts, for other modules ---- */
 

@@ -304,6 +304,24 @@ section() {
         assert_clean
 }
 
+# docker 28 writes /etc/hosts and /etc/resolv.conf only then.
+@test "a file that the host writes between create and start is whole" {
+        local turn
+
+        mount_entry "$(jq -n --arg source "$T/hosts" '{ destination: "/etc/hosts", type: "bind", source: $source, options: ["bind"] }')"
+        script 'cat /etc/hosts >/out'
+        for turn in 1 2 3; do
+                echo short >"$T/hosts"
+                carrel_detached create "$CT"
+                printf 'long in turn %s\n%s\n' "$turn" "$(seq 100)" >"$T/hosts"
+                carrel start "$CT"
+                wait_status "$CT" stopped 60
+                assert_equal "$(cat rootfs/out)" "$(cat "$T/hosts")"
+                carrel delete "$CT"
+        done
+        assert_clean
+}
+
 @test "what the host changes shows within a second; what has not changed is not read again" {
         local pid before after
 
