@@ -124,8 +124,13 @@ carrel_command() {
         pgrep -o -f "^$CARREL .* $1 "
 }
 
-# docker's hook has made the network: a create that dies before leaves it to docker's own tidying, which may take a minute.
+# docker's hook has made the network: a create that dies before leaves it to docker's own tidying, which may take a minute. (Newer
+# docker makes it after create.)
 hook_is_over() {
+        if docker_since 28; then
+                [ "$(pgrep -c -P "$(carrel_command create)")" -eq 1 ]
+                return
+        fi
         grep -q " $E/exec/netns/" /proc/self/mountinfo && [ "$(pgrep -c -P "$(carrel_command create)")" -eq 1 ]
 }
 

@@ -214,7 +214,7 @@ PROFILE
         assert_equal "$status" 0
         assert_line mounted
         assert_line written
-        assert_line --regexp '^CapEff:[[:space:]]*0*[13f]f+$'
+        assert_line --regexp "^CapEff:[[:space:]]$(all_capabilities)\$"
         # nothing of the host's
         refute_line --regexp '^/dev/(kvm|sd|vd)'
         assert_clean

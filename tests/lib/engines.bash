@@ -360,8 +360,9 @@ docker_begin() {
         mkdir -p "$DOCKER_CONFIG"
         echo '{}' >"$DOCKER_CONFIG/config.json"
         # the client that came with the daemon, if there are several
-        DOCKER=$(type -P docker)
-        if [ -x /usr/bin/docker ]; then DOCKER=/usr/bin/docker; fi
+        for DOCKER in "$(dirname "$(type -P dockerd)")/docker" /usr/bin/docker "$(type -P docker)"; do
+                if [ -x "$DOCKER" ]; then break; fi
+        done
         export DOCKER
         jq -n --arg e "$E" --arg group "/$GROUP" --argjson more "${DOCKERD_MORE-"{}"}" '
                 { runtimes: { carrel: { path: "/usr/local/bin/carrel" } }, "default-runtime": "carrel",
@@ -384,6 +385,20 @@ docker_answers() {
 
 docker() {
         engine_call "$DOCKER" "$@"
+}
+
+# docker_since MAJOR: the daemon is of that version or a later one.
+docker_since() {
+        [ "$(docker version --format '{{.Server.Version}}' | cut -d . -f 1)" -ge "$1" ]
+}
+
+# All capabilities, as /proc/PID/status has them; newer docker means those that itself has.
+all_capabilities() {
+        if docker_since 28; then
+                awk '/^CapEff:/ { print $2 }' "/proc/$(daemon_pid dockerd)/status"
+        else
+                echo '0*[13f]f+'
+        fi
 }
 
 docker_containers() {
