@@ -165,28 +165,20 @@ static int set_ip6(const char *name, const char *setting, const char *value, Err
         return 0;
 }
 
-/* One of network_settings, for the link NAME or for "default"; owned by the caller. */
-static char *setting_path(size_t setting, const char *name) {
-        const char *slash = strchr(network_settings[setting], '/');
-
-        return xasprintf("/proc/sys/net/%.*s/conf/%s%s", (int)(slash - network_settings[setting]),
-                         network_settings[setting], name, slash);
-}
-
 /* Only what is not as it was wished for last: what the container says later counts. */
 static int apply_settings(const char *name, const WishSettings *before, const WishSettings *now, Error *err) {
         for (size_t i = 0; i < NETWORK_SETTINGS; i++) {
-                bool was = before->given & 1U << i, is = now->given & 1U << i;
+                bool was = before->given[i], is = now->given[i];
                 cleanup_free char *path = NULL, *text = NULL, *usual = NULL;
                 int r = 0;
 
                 if (was == is && (!is || before->values[i] == now->values[i]))
                         continue;
-                path = setting_path(i, name);
+                path = network_setting_path(i, name);
                 if (is) {
                         text = xasprintf("%d", now->values[i]);
                 } else {
-                        usual = setting_path(i, "default");
+                        usual = network_setting_path(i, "default");
                         r = file_read_line(AT_FDCWD, usual, &text, err);
                 }
                 if (r >= 0)

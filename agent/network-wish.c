@@ -140,7 +140,7 @@ static int read_setting(const char *name, const char *text, WishSettings *ret, E
                 if (streq(name, network_settings[i])) {
                         if (!str_to_u64(text, 10, INT32_MAX, &value))
                                 return refuse(name, text, "is not a number", err);
-                        ret->given |= 1U << i;
+                        ret->given[i] = true;
                         ret->values[i] = (int32_t)value;
                         return 0;
                 }

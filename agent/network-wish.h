@@ -18,10 +18,9 @@
 
 /* Of network_settings. */
 typedef struct WishSettings {
-        uint32_t given; /* bits */
+        bool given[NETWORK_SETTINGS];
         int32_t values[NETWORK_SETTINGS];
 } WishSettings;
-_Static_assert(NETWORK_SETTINGS <= 32, "one bit each");
 
 typedef struct WishInterface {
         uint32_t card;

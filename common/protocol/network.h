@@ -26,9 +26,13 @@
 #define NETWORK_DNS_ADDRESS "127.0.0.11"
 
 /* Settings of an interface that engines make in its namespace: names below /proc/sys/net with conf/INTERFACE/ left out,
- * "ipv4/arp_notify". Their values are not negative. disable_ipv6 is NetworkInterface.no_ipv6. */
-#define NETWORK_SETTINGS 29U
+ * "ipv4/arp_notify", or only INTERFACE/, "ipv4/neigh/gc_stale_time". Their values are not negative. disable_ipv6 is
+ * NetworkInterface.no_ipv6; what the interface outside has by itself (mtu) or does for the guest (accept_dad) is none. */
+#define NETWORK_SETTINGS 101U
 extern const char *const network_settings[NETWORK_SETTINGS];
+
+/* The file of network_settings[SETTING] for INTERFACE, or for "default"; owned by the caller. */
+char *network_setting_path(size_t setting, const char *interface);
 
 typedef struct NetworkAddress {
         char *address; /* "10.0.0.2", "fd00::2" */

@@ -49,7 +49,8 @@ static void test_wish(void **state) {
                           "'addresses':[{'address':'10.0.0.2','prefix':24,'broadcast':'10.0.0.255','"
                           "peer':'10.0.0.2'},"
                           "{'address':'fd00::2','prefix':64,'scope':253,'flags':130}]},"
-                          "{'card':0,'name':'x'," CARD ",'noIpv6':true,'settings':{'ipv4/arp_notify':'1'}}],"
+                          "{'card':0,'name':'x'," CARD
+                          ",'noIpv6':true,'settings':{'ipv4/arp_notify':'1','ipv6/neigh/locktime':'7'}}],"
                           "'routes':[{'destination':'0.0.0.0/"
                           "0','gateway':'10.0.0.1','interface':'eth0.1','flags':4},"
                           "{'destination':'fd01::/16','interface':'x','scope':253},"
@@ -67,12 +68,16 @@ static void test_wish(void **state) {
         assert_true(wish->interfaces[0].up && !wish->interfaces[0].no_ipv6);
         assert_string_equal(wish->interfaces[1].name, "x");
         assert_true(wish->interfaces[1].no_ipv6);
-        assert_int_equal(wish->interfaces[0].settings.given, 0);
-        for (size_t i = 0; i < NETWORK_SETTINGS; i++)
-                if (streq(network_settings[i], "ipv4/arp_notify")) {
-                        assert_int_equal(wish->interfaces[1].settings.given, 1U << i);
-                        assert_int_equal(wish->interfaces[1].settings.values[i], 1);
-                }
+        for (size_t i = 0; i < NETWORK_SETTINGS; i++) {
+                const WishSettings *settings = &wish->interfaces[1].settings;
+                int value = streq(network_settings[i], "ipv4/arp_notify")       ? 1
+                            : streq(network_settings[i], "ipv6/neigh/locktime") ? 7
+                                                                                : 0;
+
+                assert_false(wish->interfaces[0].settings.given[i]);
+                assert_int_equal(settings->given[i], value != 0);
+                assert_int_equal(settings->values[i], value);
+        }
 
         /* those with a gateway behind those on the link */
         assert_int_equal(wish->items.n, 7);
@@ -158,6 +163,8 @@ static void test_refusals(void **state) {
                   "interface eth0: ipv4/arp_notify: \"-1\" is not a number" },
                 { WITH("'settings':{'ipv4/arp_notify':'2147483648'}"),
                   "interface eth0: ipv4/arp_notify: \"2147483648\" is not a number" },
+                { WITH("'settings':{'ipv4/neigh/../../core':'1'}"),
+                  "interface eth0: setting: \"ipv4/neigh/../../core\" is not known" },
                 { "{'interfaces':[" ETH0 "," ETH0 "]}", "interface eth0: there are two of this name" },
                 { "{'interfaces':[" ETH0 ",{'name':'eth1'," CARD "}]}",
                   "interface eth1: card 0 is that of eth0" },

@@ -45,12 +45,14 @@ usual_network() {
         inside one ip route add blackhole 203.0.113.0/24
         inside one ip -6 route add default via fd09::1
         inside one ip neigh add 10.9.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
-        inside one sh -c 'cd /proc/sys/net; echo 1 >ipv4/conf/eth0/arp_notify; echo 2 >ipv4/conf/eth0/arp_ignore; echo 0 >ipv6/conf/eth0/accept_ra'
+        inside one sh -c 'cd /proc/sys/net; echo 1 >ipv4/conf/eth0/arp_notify; echo 2 >ipv4/conf/eth0/arp_ignore; echo 0 >ipv6/conf/eth0/accept_ra
+                echo 77 >ipv4/neigh/eth0/gc_stale_time; echo 1 >ipv6/conf/eth0/disable_policy; echo 5 >ipv6/conf/eth0/max_addresses'
         joined "$T/netns/one"
         # what the container itself asks for counts more
         edit '.linux.sysctl["net.ipv4.conf.eth0.arp_ignore"] = "1"'
         script 'cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu; ls /sys/class/net
-                (cd /proc/sys/net && echo $(cat ipv4/conf/eth0/arp_notify ipv4/conf/eth0/arp_ignore ipv6/conf/eth0/accept_ra ipv6/conf/default/accept_ra))
+                (cd /proc/sys/net && echo $(cat ipv4/conf/eth0/arp_notify ipv4/conf/eth0/arp_ignore ipv6/conf/eth0/accept_ra ipv6/conf/default/accept_ra \
+                ipv4/neigh/eth0/gc_stale_time ipv6/neigh/eth0/gc_stale_time ipv6/conf/eth0/disable_policy ipv6/conf/eth0/max_addresses))
                 ip -o addr show dev eth0; ip route; ip -6 route; ip neigh
                 ping -c 1 -W 5 10.9.0.1 && ping -6 -c 1 -W 5 fd09::1'
         local mac
@@ -60,7 +62,7 @@ usual_network() {
         assert_equal "${lines[0]}" "$mac"
         assert_equal "${lines[1]}" 1400
         assert_equal "${lines[2]} ${lines[3]}" "eth0 lo"
-        assert_equal "${lines[4]}" "1 1 0 1"
+        assert_equal "${lines[4]}" "1 1 0 1 77 60 1 5"
         assert_output --partial 'inet 10.9.0.2/24 brd 10.9.0.255 scope global eth0'
         assert_output --partial 'inet 10.77.0.1/32'
         assert_output --partial 'inet6 fd09::2/64 scope global'
