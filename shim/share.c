@@ -91,7 +91,7 @@ static int check_source(const LaunchShare *share, int source, const char *link, 
         struct statfs fs;
 
         if (fstatfs(source, &fs) < 0 || readlink(link, real, sizeof(real) - 1) < 0)
-                return error_errno(err, "%s", share->source);
+                return error_errno(err, "source %s", share->source);
         if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
                 why = SHARE_NO_DEVICES;
         if (!why)
@@ -150,7 +150,7 @@ static int bind_share(const char *tree, const LaunchShare *share, Error *err) {
                 return error_set(err, EINVAL, "share target %s: not a plain path", share->target);
         source = open(share->source, O_PATH | O_CLOEXEC);
         if (source < 0 || fstat(source, &st) < 0)
-                return error_errno(err, "%s", share->source);
+                return error_errno(err, "source %s", share->source);
         link = xasprintf("/proc/self/fd/%d", source);
         r = check_source(share, source, link, &st, err);
         if (r >= 0)
@@ -178,8 +178,11 @@ int share_assemble(const LaunchPlan *plan, Error *err) {
         if (mount("carrel", private, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=4m") < 0)
                 return error_errno(err, "%s: mounting a tmpfs", private);
         r = path_make_directories(AT_FDCWD, mounts, 0755, err);
-        for (size_t i = 0; r >= 0 && i < plan->n_shares; i++)
+        for (size_t i = 0; r >= 0 && i < plan->n_shares; i++) {
                 r = bind_share(tree, &plan->shares[i], err);
+                if (r < 0 && i > 0 && plan->shares[i].destination)
+                        error_prefix(err, "mounts (%s)", plan->shares[i].destination);
+        }
         return r;
 }
 

@@ -105,9 +105,9 @@ CASES
         assert_refused 'rootfs' create "$CT"
 }
 
-@test "the source of a bind is missing: it is named" {
+@test "the source of a bind is missing: it is named, and where it was to be" {
         mount_entry '{"destination": "/data", "type": "bind", "source": "/no/such/folder", "options": ["rbind", "ro"]}'
-        assert_refused '/no/such/folder' create "$CT"
+        assert_refused '^carrel: mounts \(/data\): source /no/such/folder: No such file or directory$' create "$CT"
 }
 
 @test "links to what only the host's kernel can show are refused as that is itself" {
@@ -115,7 +115,7 @@ CASES
         while read -r target why; do
                 ln -sfn "$target" "$T/link"
                 edit '.mounts[7] = {destination: "/data", type: "bind", source: $path, options: ["rbind"]}' --arg path "$T/link"
-                assert_refused "^carrel: source $T/link: $why of the host" create "$CT"
+                assert_refused "^carrel: mounts \(/data\): source $T/link: $why of the host" create "$CT"
         done <<<'/proc /proc
 /proc/self/net /proc
 /sys /sys
