@@ -29,6 +29,7 @@
 
 #define LAST_WORDS_MAX 2048U
 #define END_GRACE_USEC 1000000U
+#define DESCRIPTORS    1000000U
 
 typedef struct Child {
         const char *name; /* for messages */
@@ -270,11 +271,15 @@ static int start_qemu(Vm *vm, const VmSpec *machine, int virtiofs, VmSockets *re
         return r;
 }
 
-/* virtiofsd holds a descriptor for each file the guest knows, so it needs all it may have. */
+/* virtiofsd holds a descriptor for each file the guest knows, so it needs all it may have; root may have more than it was
+ * given. The one in Rust asks for as much, but has words for not getting it that would be taken for those of its end. */
 static void raise_descriptor_limit(void) {
+        const struct rlimit more = { DESCRIPTORS, DESCRIPTORS };
         struct rlimit limit;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        if (limit.rlim_max < DESCRIPTORS && setrlimit(RLIMIT_NOFILE, &more) == 0)
                 return;
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) < 0)

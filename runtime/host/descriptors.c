@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/base/str.h"
 #include "runtime/host/host-root.h"
+#include "runtime/host/program-version.h"
 #include "runtime/qemu/firmware.h"
 
 #define MAX_DESCRIPTOR (256U << 10)
@@ -93,17 +95,28 @@ char *descriptors_find_virtiofsd(int root, const char *search) {
 
 /*
  * QEMU's own virtiofsd (C, until QEMU 7.2) and the one in Rust that followed it carry the same name and sit in the
- * same folders, and asking it would mean to start it. The C one is linked with GLib, whose name then stands in the
- * dynamic string table near the beginning of the file. Anything that is no ELF file (a wrapper) counts as the C one: both
- * understand its options.
+ * same folders, and starting it to ask takes time with each container. The C one is linked with GLib, whose name then
+ * stands in the dynamic string table near the beginning of the file. Only a script around one of them is asked, since
+ * neither understands all options of the other: "virtiofsd 1.13.2" is the one in Rust, "virtiofsd version 7.2.22 (...)" C.
  */
 #define VIRTIOFSD_HEAD (256U << 10)
+
+static bool says_rust(int root, const char *path) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_free char *text = program_version(root, path, &ignored);
+        const char *name = text ? strstr(text, "virtiofsd ") : NULL;
+        unsigned major, minor;
+
+        return name && sscanf(name, "virtiofsd %u.%u", &major, &minor) == 2;
+}
 
 bool virtiofsd_is_rust(int root, const char *path) {
         cleanup_close int fd = host_root_open_file(root, path, O_RDONLY);
         cleanup_free char *head = xmalloc(VIRTIOFSD_HEAD);
         ssize_t n = fd >= 0 ? pread(fd, head, VIRTIOFSD_HEAD, 0) : -1;
 
+        if (n >= 2 && memcmp(head, "#!", 2) == 0)
+                return says_rust(root, path);
         if (n < 4 || memcmp(head, "\177ELF", 4) != 0)
                 return false;
         return !memmem(head, (size_t)n, "libglib-2.0.so", strlen("libglib-2.0.so"));

@@ -16,5 +16,5 @@ void descriptors_collect_firmware(int root, FirmwareFact **ret, size_t *ret_coun
 /* Through the descriptors, else in the usual places and the folders of SEARCH. Owned by the caller; NULL if none. */
 char *descriptors_find_virtiofsd(int root, const char *search);
 
-/* Whether it is the one in Rust; see the .c file for how that is told without starting it. */
+/* Whether it is the one in Rust. The .c file says how that is told; only a script is started for it (--version). */
 bool virtiofsd_is_rust(int root, const char *path);

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,15 +22,16 @@
 #define DEPTH_MAX    4 /* virtiofsd forks once or twice below the shim */
 #define CHILDREN_MAX 65536U
 
-/* The one whose root is the shared tree: virtiofsd's first process keeps the host's. */
+/* Whatever virtiofsd is called: the process whose root is the shared tree, a tmpfs (and that of its parent, in the same
+ * mount namespace). */
 static bool serves_tree(const char *pid) {
-        cleanup_free char *comm = xasprintf("/proc/%s/comm", pid), *name = NULL;
-        cleanup_free char *tree = xasprintf("/proc/%s/root/mounts", pid);
-        cleanup_free char *root = xasprintf("/proc/%s/root/rootfs", pid);
-        cleanup_error Error ignored = { 0 };
+        cleanup_free char *tree = xasprintf("/proc/%s/root/.", pid);
+        cleanup_free char *mounts = xasprintf("/proc/%s/root/mounts", pid);
+        cleanup_free char *rootfs = xasprintf("/proc/%s/root/rootfs", pid);
+        struct statfs fs;
 
-        return file_read_line(AT_FDCWD, comm, &name, &ignored) >= 0 && streq(name, "virtiofsd") &&
-               access(tree, F_OK) == 0 && access(root, F_OK) == 0;
+        return statfs(tree, &fs) == 0 && fs.f_type == TMPFS_MAGIC && access(mounts, F_OK) == 0 &&
+               access(rootfs, F_OK) == 0;
 }
 
 /* proc(5), /proc/PID/task/TID/children. -1: none of them. */

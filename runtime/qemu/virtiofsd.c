@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What is asked of virtiofsd, and why (tried with QEMU 7.2's and with version 1.13 of the one in Rust):
+ * What is asked of virtiofsd, and why (tried with QEMU 7.2's and with versions 1.10.1, 1.13.2 and 1.14.0 of the one in Rust):
  *
  * - Its descriptor is a *listening* socket. The shim has connected QEMU to it before, so neither waits for the other.
  * - announce-submounts: the shared tree consists of mounts, and those below them come from anywhere. Without it the
@@ -14,7 +14,11 @@
  * - No remote locks (the default): a lock that blocks would hold up every other request. Locks work inside the guest.
  * - The cache that is our "auto": what is known of a file counts for a second, then it is asked for anew, and what the guest
  *   has read of it is dropped when time or size have changed. virtiofsd's own "auto" drops it with every open(): each
- *   start of a program reads that program once more, which was half of what an exec costs.
+ *   start of a program reads that program once more, which was half of what an exec costs. The one in Rust can be told no
+ *   time, so there "auto" is its own.
+ * - The limit of open files stays as the shim has raised it.
+ * - No file handles in place of descriptors (the default of the one in Rust until 1.13.2, "prefer" since): for them it
+ *   keeps CAP_DAC_READ_SEARCH, with which an intruder opens any file of a file system that has a folder in the tree.
  * - No write-back cache (the default): what a container writes is at once seen by others who have the folder.
  */
 #include "runtime/qemu/virtiofsd.h"
@@ -69,6 +73,8 @@ static char **argv_rust(const VmPlan *vm) {
         strv_printf(&argv, "--cache=%s", streq(vm->virtiofs_cache, "none") ? "never" : vm->virtiofs_cache);
         strv_append(&argv, "--sandbox=namespace");
         strv_append(&argv, "--announce-submounts");
+        strv_append(&argv, "--inode-file-handles=never");
+        strv_append(&argv, "--rlimit-nofile=0");
         strv_append(&argv, "--xattr");
         strv_append(&argv, "--log-level=warn");
         return argv;

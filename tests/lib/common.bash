@@ -6,6 +6,7 @@
 #   CARREL                 the carrel under test, installed with its shim
 #   CARREL_IMAGES          folder with vmlinux, vmlinuz and initrd
 #   CARREL_ACCELERATOR     auto (default), kvm or tcg
+#   CARREL_VIRTIOFSD       a virtiofsd to use in place of the one that the host has
 #   CARREL_CACHE           where big bundles are kept between runs
 #   REQUIRE                suites, with commas ("vm,integration"), whose tests fail instead of being skipped for want
 #                          of something; "vm" is meant by whatever needs a VM
@@ -95,8 +96,9 @@ teardown() {
 
 # configure JSON: the configuration of the test, over what the environment says.
 configure() {
-        jq -n --arg accelerator "${CARREL_ACCELERATOR:-auto}" --arg images "${CARREL_IMAGES-}" --argjson more "$1" '
+        jq -n --arg accelerator "${CARREL_ACCELERATOR:-auto}" --arg images "${CARREL_IMAGES-}" --arg virtiofsd "${CARREL_VIRTIOFSD-}" --argjson more "$1" '
                 { accelerator: $accelerator }
+                + (if $virtiofsd != "" then { virtiofsd: $virtiofsd } else {} end)
                 + (if $images != "" then { vmlinux: "\($images)/vmlinux", vmlinuz: "\($images)/vmlinuz", initrd: "\($images)/initrd" } else {} end)
                 + $more' >"$CONFIG"
 }

@@ -197,6 +197,13 @@ static void test_virtiofsd(void **state) {
         assert_text(descriptors_find_virtiofsd(t->root, "/usr/bin"), "/opt/fs");
         assert_false(virtiofsd_is_rust(t->root, "/opt/fs"));
         assert_false(virtiofsd_is_rust(t->root, "/missing"));
+        /* scripts around the two say what those say */
+        add(t, "/opt/wrapped", 0755, "#!/bin/sh\necho virtiofsd 1.13.2\n");
+        assert_true(virtiofsd_is_rust(t->root, "/opt/wrapped"));
+        add(t, "/opt/wrapped-c", 0755, "#!/bin/sh\necho 'virtiofsd version 7.2.22 (Debian 1:7.2+dfsg-7)'\n");
+        assert_false(virtiofsd_is_rust(t->root, "/opt/wrapped-c"));
+        add(t, "/opt/broken", 0755, "#!/missing/interpreter\n");
+        assert_false(virtiofsd_is_rust(t->root, "/opt/broken"));
 }
 
 static void test_machine(void **state) {

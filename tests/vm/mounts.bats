@@ -322,9 +322,7 @@ section() {
         assert_clean
 }
 
-@test "what the host changes shows within a second; what has not changed is not read again" {
-        local pid before after
-
+@test "what the host changes shows within a second" {
         mkdir "$T/shared"
         echo one >"$T/shared/file"
         mount_entry "$(jq -n --arg source "$T/shared" '{ destination: "/shared", type: "bind", source: $source, options: ["bind"] }')"
@@ -345,7 +343,20 @@ section() {
         run_carrel exec "$CT" sh -c 'echo inside >/shared/file; cat /shared/file'
         assert_output inside
         assert_equal "$(cat "$T/shared/file")" inside
+        carrel delete --force "$CT"
+        assert_clean
+}
 
+@test "what has not changed is not read again" {
+        local pid before after
+
+        # the virtiofsd in Rust cannot be told how long, and its own "auto" reads again with each open()
+        args sleep 1000
+        if carrel plan | jq -e '.launch.virtiofsd[] | select(startswith("--shared-dir="))' >/dev/null; then
+                configure '{"virtiofsCache": "always"}'
+        fi
+        carrel_detached run -d "$CT"
+        carrel exec "$CT" true
         pid=$(pids_of virtiofsd | tail -n 1)
         before=$(awk '/^rchar/ { print $2 }' "/proc/$pid/io")
         for _ in 1 2 3; do carrel exec "$CT" true; done
