@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
 
 #include "runtime/commands/container.h"
 #include "runtime/store/process.h"
+
+#define KILLED_TIMEOUT_MS 10000
 
 typedef struct Options {
         bool force;
@@ -42,6 +45,19 @@ static int wait_for_last_moments(Container *container, Error *err) {
         return container_refresh(container, err);
 }
 
+/* What the guest still has to write is lost when it is killed from outside (dirty pages of mapped files, of block devices). So its
+ * program is killed first, and given as long to go as runc gives it. */
+static void kill_program(Container *container) {
+        cleanup_error Error ignored = { 0 };
+        cleanup_close int pidfd = -1;
+
+        if (container->status != OCI_RUNNING && container->status != OCI_PAUSED)
+                return;
+        pidfd = container_open_shim(container, &ignored);
+        if (pidfd >= 0 && container_kill(container, SIGKILL, false, &ignored) >= 0)
+                process_wait(pidfd, KILLED_TIMEOUT_MS);
+}
+
 static int delete_container(Container *container, bool force, Error *err) {
         OciOperation operation = force ? OCI_DELETE_FORCE : OCI_DELETE;
         int r;
@@ -50,8 +66,10 @@ static int delete_container(Container *container, bool force, Error *err) {
         if (r >= 0)
                 r = oci_check_operation(container->status, operation, container->entry->id, err);
         /* a create under way holds the lock until its shim is gone */
-        if (r >= 0 && force)
+        if (r >= 0 && force) {
+                kill_program(container);
                 r = container_kill_shim(container, err);
+        }
         if (r >= 0)
                 r = container_lock(container, err);
         /* the state may have changed while we waited */

@@ -154,3 +154,37 @@ victims_of() {
         [[ $stderr = *anic* ]] || fail "$stderr"
         assert_clean
 }
+
+@test "what the program has written is there, whatever ends it: a file system on a block device that nobody synced" {
+        local disk how sum fd
+
+        need_program mkfs.ext4
+        need "no loop devices" losetup -f
+        mkdir "$T/mnt"
+        for how in exit kill delete; do
+                rm -f "$T/disk" # ext4 in the guest writes five seconds later at the soonest
+                truncate -s 64M "$T/disk"
+                mkfs.ext4 -q -F "$T/disk"
+                disk=$(losetup -f --show "$T/disk")
+                exec {fd}<>"$disk"
+                losetup -d "$disk" # when nobody has it open any more
+                edit '.linux.devices = [{path: "/dev/disk", type: "b", major: $major, minor: $minor}]
+                        | .linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "b", major: $major, minor: $minor, access: "rw"}]
+                        | .process.capabilities[] += ["CAP_SYS_ADMIN"]' \
+                        --argjson major "$((16#$(stat -c %t "$disk")))" --argjson minor "$((16#$(stat -c %T "$disk")))"
+                script "mkdir -p /m; mount -t ext4 /dev/disk /m; head -c 8000000 /dev/urandom >/m/file; sha256sum </m/file; [ $how = exit ] || sleep 300"
+                start_carrel run "$CT"
+                sleep_until 30 test -s "$T/out" || fail "$(cat "$T/err")"
+                case $how in
+                kill) carrel kill "$CT" KILL ;;
+                delete) carrel delete --force "$CT" ;;
+                esac
+                reap
+                mount "$disk" "$T/mnt"
+                sum=$(sha256sum <"$T/mnt/file") || true
+                umount "$T/mnt"
+                exec {fd}>&-
+                assert_equal "$how $sum" "$how $(cat "$T/out")"
+                assert_clean
+        done
+}
