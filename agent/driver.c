@@ -44,6 +44,11 @@ static char *text_of_record(const char *record, size_t length) {
         return str_printable(text, end ? (size_t)(end - text) : length - (size_t)(text - record), WORDS_MAX);
 }
 
+/* In the first seconds of a machine the kernel measures its clock, whatever else happens, and says so in four lines. */
+static bool is_of_the_clock(const char *text) {
+        return str_after(text, "tsc: ") || str_after(text, "clocksource: ");
+}
+
 /* Puts the last of what the kernel said since LOG was opened behind the error. */
 static void add_kernel_words(int log, Error *err) {
         cleanup_strv char **lines = NULL;
@@ -55,8 +60,10 @@ static void add_kernel_words(int log, Error *err) {
         while (log >= 0 && ((n = read(log, record, sizeof(record))) > 0 || (n < 0 && errno == EPIPE))) {
                 char *text = n > 0 ? text_of_record(record, (size_t)n) : NULL;
 
-                if (text)
+                if (text && !is_of_the_clock(text))
                         strv_take(&lines, text);
+                else
+                        free(text);
         }
         n = (ssize_t)strv_length(lines);
         joined = strv_join(lines + (n > (ssize_t)WORDS_LINES ? n - (ssize_t)WORDS_LINES : 0), " | ");
