@@ -219,6 +219,15 @@ static void pass_with_process(Connection *connection, const Frame *frame, const 
         json_clear(fields, message);
 }
 
+static uint32_t next_process(Control *control) {
+        uint32_t in_use[CONNECTIONS_MAX];
+
+        for (size_t i = 0; i < control->count; i++)
+                in_use[i] = control->connections[i]->process;
+        control->last_process = process_number_after(control->last_process, in_use, control->count);
+        return control->last_process;
+}
+
 static void handle_exec(Connection *connection, const Frame *frame) {
         Control *control = connection->control;
         cleanup_error Error error = { 0 };
@@ -229,15 +238,13 @@ static void handle_exec(Connection *connection, const Frame *frame) {
                 refuse(connection, frame->seq, EBUSY, "one exec for each connection");
                 return;
         }
-        if (control->last_process >= PROCESS_MAX)
-                control->last_process = PROCESS_INIT;
         if (message_read(frame, exec_request_fields, &request, &error) < 0) {
                 channel_send_error(connection->channel, frame->seq, &error);
                 return;
         }
         connection->proxy = request.proxy;
         request.proxy = 0;
-        connection->process = request.process = ++control->last_process;
+        connection->process = request.process = next_process(control);
         text = json_to_text(exec_request_fields, &request, false);
         requests_send(control->session->requests, control->session->agent, FRAME_EXEC, text, strlen(text),
                       on_exec_answer, connection, frame->seq);

@@ -47,6 +47,22 @@ struct StreamSink {
         void *user;
 };
 
+static bool contains(const uint32_t numbers[], size_t count, uint32_t number) {
+        for (size_t i = 0; i < count; i++)
+                if (numbers[i] == number)
+                        return true;
+        return false;
+}
+
+uint32_t process_number_after(uint32_t last, const uint32_t in_use[], size_t count) {
+        uint32_t number = last;
+
+        do
+                number = number < PROCESS_MAX ? number + 1 : PROCESS_INIT + 1;
+        while (contains(in_use, count, number));
+        return number;
+}
+
 /* A descriptor for the same thing whose non-blocking mode is ours alone. Sockets and everything that cannot be opened
  * again stay as they are; so do masters of pseudo terminals, of which a second open would make a second terminal. */
 static int own_open_file(int fd, int flags, bool *ret_socket) {

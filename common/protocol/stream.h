@@ -37,6 +37,10 @@ static inline uint32_t stream_id(uint32_t process, unsigned which) {
         return process << 2 | which;
 }
 
+/* The number of the next exec: the one after LAST, and 2 after PROCESS_MAX, but none of the COUNT that are IN_USE, which must
+ * be fewer than there are numbers. */
+uint32_t process_number_after(uint32_t last, const uint32_t in_use[], size_t count);
+
 typedef struct StreamSource StreamSource;
 typedef struct StreamSink StreamSink;
 

@@ -287,6 +287,18 @@ static void test_shared_open_file_keeps_its_mode(void **state) {
         pair_close(&p);
 }
 
+static void test_numbers_of_execs_come_round(void **state) {
+        static const uint32_t in_use[] = { 2, PROCESS_MAX, 0, 3, 7 };
+
+        (void)state;
+        assert_int_equal(process_number_after(PROCESS_INIT, NULL, 0), 2);
+        assert_int_equal(process_number_after(4, in_use, 5), 5);
+        assert_int_equal(process_number_after(6, in_use, 5), 8);
+        assert_int_equal(process_number_after(PROCESS_MAX, NULL, 0), 2);
+        /* an exec that runs since long keeps its number */
+        assert_int_equal(process_number_after(PROCESS_MAX - 1, in_use, 5), 4);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_file_to_file),
@@ -295,6 +307,7 @@ int main(void) {
                 cmocka_unit_test(test_drain_ends_without_end_of_file),
                 cmocka_unit_test(test_overrun_is_caught),
                 cmocka_unit_test(test_shared_open_file_keeps_its_mode),
+                cmocka_unit_test(test_numbers_of_execs_come_round),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
