@@ -43,12 +43,23 @@ refused_for_gpu() {
         assert_clean
 }
 
-@test "--device /dev/vfio/GROUP: the group is asked for" {
+@test "--device /dev/vfio/GROUP, and the name of a CDI file where docker knows CDI: the group is asked for" {
         need_no_gpu
         # stand-ins that no other process of this host meets
         mknod "$T/15" c 10 196
         mknod "$T/vfio" c 10 196
         refused_for_gpu 'linux.devices: /dev/vfio/15: IOMMU group 15 holds no device' --device "$T/15:/dev/vfio/15" --device "$T/vfio:/dev/vfio/vfio"
+        if docker_since 28; then
+                mkdir -p /etc/cdi
+                # as carrel cdi generate writes it
+                jq -n '{ cdiVersion: "0.5.0", kind: "carrel.dev/gpu", devices: [{ name: "0000:65:00.0", containerEdits: {
+                        env: ["CARREL_GPU_GROUP_14=0000:65:00.0"],
+                        deviceNodes: [{ path: "/dev/vfio/14", type: "c", major: 10, minor: 196, permissions: "rw" }] } }] }' >/etc/cdi/carrel.json
+                refused_for_gpu 'linux.devices: /dev/vfio/14: IOMMU group 14 holds no device' --device carrel.dev/gpu=0000:65:00.0
+                refused_for_gpu 'linux.devices: /dev/vfio/14: IOMMU group 14 holds no device' --gpus '"driver=cdi","device=carrel.dev/gpu=0000:65:00.0"'
+                refused_for_gpu 'annotation io.carrel.gpu: gpu 0000:65:00.0: the host has no such device' --annotation io.carrel.gpu=0000:65:00.0
+                rm /etc/cdi/carrel.json
+        fi
         assert_clean
 }
 

@@ -37,6 +37,8 @@ setup() {
 }
 
 @test "a network of one's own: names are found, both ways, also to and from runc; aliases, published ports, connect and disconnect" {
+        local hosts
+
         must docker network create --subnet 172.30.78.0/24 own
         must docker run -d --name server --network own --network-alias database -p 127.0.0.1:8099:80 "$ENGINE_IMAGE" network-exercise serve 80 "the server"
         must docker run -d --name client --network own "$ENGINE_IMAGE" network-exercise serve 80 "the client"
@@ -53,6 +55,12 @@ setup() {
         assert_equal "$output" $'the client\nthe server'
         assert_equal "$(ask 8099 tcp 127.0.0.1)" "the server"
         must docker rm -f client theirs
+        # what docker writes for the container is whole at its first instruction
+        try docker run --rm --runtime runc --network own --ip 172.30.78.99 --hostname self "$ENGINE_IMAGE" cat /etc/hosts /etc/resolv.conf
+        assert_line --regexp '^172\.30\.78\.99[[:space:]]+self'
+        hosts=$output
+        try docker run --rm --network own --ip 172.30.78.99 --hostname self "$ENGINE_IMAGE" cat /etc/hosts /etc/resolv.conf
+        assert_equal "$output" "$hosts"
         # a second network, to a container that runs
         must docker network create --subnet 172.30.79.0/24 other
         must docker network connect other server
@@ -104,6 +112,48 @@ setup() {
         daemon_kill stub KILL
         must docker rm -f one
         must docker network rm six
+        assert_clean
+}
+
+# interface_settings OPTION...: of eth0, as a container of carrel sees them; those of runc's are the same.
+interface_settings() {
+        local looks='cd /proc/sys/net && cat ipv4/conf/eth0/rp_filter ipv4/conf/eth0/log_martians ipv4/neigh/eth0/gc_stale_time ipv6/conf/eth0/accept_ra ipv6/conf/eth0/disable_policy'
+        local theirs
+
+        must docker run --rm --runtime runc "$@" "$ENGINE_IMAGE" sh -c "$looks"
+        theirs=$output
+        must docker run --rm "$@" "$ENGINE_IMAGE" sh -c "$looks"
+        assert_equal "$output" "$theirs"
+}
+
+# What came with docker 28, and is tried where the engine has it.
+@test "settings, name and choice of an interface by options of the network; a network without IPv4" {
+        local option=com.docker.network.endpoint settings
+
+        must docker network create --ipv6 --subnet 172.30.84.0/24 --subnet fd00:84::/64 one
+        interface_settings --network one
+        if docker_since 28; then
+                settings=net.ipv4.conf.IFNAME.rp_filter=2,net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.neigh.IFNAME.gc_stale_time=77
+                settings+=,net.ipv6.conf.IFNAME.accept_ra=2,net.ipv6.conf.IFNAME.disable_policy=1
+                interface_settings --network "name=one,\"driver-opt=$option.sysctls=$settings\""
+                assert_equal "$output" $'2\n1\n77\n2\n1'
+                must docker run --rm --network "name=one,driver-opt=$option.ifname=outside0" "$ENGINE_IMAGE" ip route
+                assert_line --regexp '^default via 172\.30\.84\.1 dev outside0'
+                must docker network create --subnet 172.30.85.0/24 two
+                must docker network create --subnet 172.30.87.0/24 three
+                must docker run -d --name runs --network two "$ENGINE_IMAGE" sleep 300
+                must docker network connect --gw-priority 1 --driver-opt "$option.sysctls=net.ipv4.conf.IFNAME.log_martians=1" three runs
+                sleep_until 10 eval 'docker exec runs ip route | grep -q "^default via 172.30.87.1 dev eth1"'
+                assert_equal "$(docker exec runs cat /proc/sys/net/ipv4/conf/eth1/log_martians)" 1
+                must docker network disconnect three runs
+                sleep_until 10 eval 'docker exec runs ip route | grep -q "^default via 172.30.85.1 dev eth0"'
+                must docker rm -f runs
+                must docker network create --ipv4=false --ipv6 --subnet fd00:86::/64 six
+                must docker run --rm --network six "$ENGINE_IMAGE" sh -c 'ip route; ping -6 -c 1 -W 5 fd00:86::1 >/dev/null && echo pong'
+                assert_equal "$output" pong
+                must docker network rm two three six
+        fi
+        must docker network rm one
         assert_clean
 }
 
