@@ -54,7 +54,7 @@ cri_document() {
 }
 
 cri_ready() {
-        [ "$(cri Status | jq '[.status.conditions[] | select(.status)] | length')" = 2 ]
+        [ "$(cri Status | jq '[.status.conditions[] | select(.type == "RuntimeReady" or .type == "NetworkReady") | select(.status)] | length')" = 2 ]
 }
 
 cri_containers() {
