@@ -336,17 +336,26 @@ static void handle_inquiry(Connection *connection, const Frame *frame) {
                               pass_answer, connection, frame->seq);
 }
 
-/* Numbers are not used again: the guest may know a path with the old one still. */
+/* A number is used again only when they have come round: the guest may know a path with the old one still. */
+static uint32_t next_container(Control *control) {
+        uint32_t in_use[CONNECTIONS_MAX];
+
+        for (size_t i = 0; i < control->count; i++)
+                in_use[i] = control->connections[i]->container;
+        control->last_container = container_number_after(control->last_container, in_use, control->count);
+        return control->last_container;
+}
+
 static void handle_join(Connection *connection, const Frame *frame) {
         Control *control = connection->control;
         JoinReply reply;
 
-        if (connection->process || control->session->paused || control->last_container == CONTAINER_MAX) {
+        if (connection->process || control->session->paused) {
                 refuse(connection, frame->seq, EBUSY,
-                       control->session->paused ? "the pod is paused" : "too many containers in the pod");
+                       control->session->paused ? "the pod is paused" : "one container for each connection");
                 return;
         }
-        connection->container = reply.container = ++control->last_container;
+        connection->container = reply.container = next_container(control);
         channel_send_json(connection->channel, FRAME_REPLY, frame->seq, join_reply_fields, &reply);
 }
 

@@ -54,13 +54,22 @@ static bool contains(const uint32_t numbers[], size_t count, uint32_t number) {
         return false;
 }
 
-uint32_t process_number_after(uint32_t last, const uint32_t in_use[], size_t count) {
+static uint32_t number_after(uint32_t last, uint32_t first, uint32_t max, const uint32_t in_use[],
+                             size_t count) {
         uint32_t number = last;
 
         do
-                number = number < PROCESS_MAX ? number + 1 : PROCESS_INIT + 1;
+                number = number < max ? number + 1 : first;
         while (contains(in_use, count, number));
         return number;
+}
+
+uint32_t process_number_after(uint32_t last, const uint32_t in_use[], size_t count) {
+        return number_after(last, PROCESS_INIT + 1, PROCESS_MAX, in_use, count);
+}
+
+uint32_t container_number_after(uint32_t last, const uint32_t in_use[], size_t count) {
+        return number_after(last, 1, CONTAINER_MAX, in_use, count);
 }
 
 /* A descriptor for the same thing whose non-blocking mode is ours alone. Sockets and everything that cannot be opened

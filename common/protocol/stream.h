@@ -41,6 +41,9 @@ static inline uint32_t stream_id(uint32_t process, unsigned which) {
  * be fewer than there are numbers. */
 uint32_t process_number_after(uint32_t last, const uint32_t in_use[], size_t count);
 
+/* In the same way, of the next further container of a pod; 1 after CONTAINER_MAX. */
+uint32_t container_number_after(uint32_t last, const uint32_t in_use[], size_t count);
+
 typedef struct StreamSource StreamSource;
 typedef struct StreamSink StreamSink;
 

@@ -299,6 +299,17 @@ static void test_numbers_of_execs_come_round(void **state) {
         assert_int_equal(process_number_after(PROCESS_MAX - 1, in_use, 5), 4);
 }
 
+static void test_numbers_of_containers_come_round(void **state) {
+        static const uint32_t in_use[] = { 0, 1, CONTAINER_MAX, 2, 0 };
+
+        (void)state;
+        assert_int_equal(container_number_after(0, NULL, 0), 1);
+        assert_int_equal(container_number_after(2, in_use, 5), 3);
+        assert_int_equal(container_number_after(CONTAINER_MAX, NULL, 0), 1);
+        /* those that have run since long keep their numbers */
+        assert_int_equal(container_number_after(CONTAINER_MAX - 1, in_use, 5), 3);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_file_to_file),
@@ -308,6 +319,7 @@ int main(void) {
                 cmocka_unit_test(test_overrun_is_caught),
                 cmocka_unit_test(test_shared_open_file_keeps_its_mode),
                 cmocka_unit_test(test_numbers_of_execs_come_round),
+                cmocka_unit_test(test_numbers_of_containers_come_round),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
