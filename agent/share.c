@@ -13,8 +13,10 @@
 #include "common/base/str.h"
 #include "common/protocol/message.h"
 
-/* msize: the largest message QEMU's transport takes without a warning. cache=mmap: nothing but mapped files is
- * cached, so that a change on the host is seen at once. */
+/* msize: the largest message QEMU's transport takes without a warning. cache=mmap: nothing but the content of files is
+ * cached, so that programs can map and write them (cache=none refuses that). What the host adds to a file that the guest
+ * has open, or mounted by itself, is then not seen, or reads as zeros: Linux 6.12 does not learn that the file has grown
+ * (fs/netfs, zero_point). With virtiofs it does. */
 #define OPTIONS_9P "trans=virtio,version=9p2000.L,msize=512000,cache=mmap"
 
 int share_mount(const char *type, Error *err) {
