@@ -12,7 +12,8 @@ setup() {
         test_begin "$BATS_TEST_TMPDIR"
         make_bundle
         SERVERS=()
-        for program in ${CARREL_VIRTIOFSD:+"$CARREL_VIRTIOFSD"} $(named_by_descriptors) /usr/libexec/virtiofsd /usr/lib/virtiofsd /usr/lib/qemu/virtiofsd; do
+        for program in ${CARREL_VIRTIOFSD:+"$CARREL_VIRTIOFSD"} $(named_by_descriptors) \
+                /usr/libexec/virtiofsd /usr/lib/virtiofsd /usr/lib/qemu/virtiofsd; do
                 if [ ! -x "$program" ]; then continue; fi
                 real=$(realpath "$program")
                 case " ${SERVERS[*]} " in
@@ -62,19 +63,20 @@ confined() {
 }
 
 @test "its sandbox: namespaces of its own, the tree for its root, a filter, and no capability beyond those for the files in it" {
-        local server pid task kind
+        local server pid task kind shim
 
         args sleep 1000
         for server in "${SERVERS[@]}"; do
                 use "$server"
                 carrel_detached run -d "$CT"
                 pid=$(server_pid)
+                shim=$(carrel state "$CT" | jq .pid)
                 for task in "/proc/$pid/task"/*; do
                         # QEMU's C one has a thread of its library that it began with before it confined itself
                         if is_rust "$server" || [ "${task##*/}" = "$pid" ]; then confined "$task"; fi
                 done
                 for kind in mnt pid net; do
-                        [ "$(readlink "/proc/$pid/ns/$kind")" != "$(readlink "/proc/$(carrel state "$CT" | jq .pid)/ns/$kind")" ] || fail "$server: $kind"
+                        [ "$(readlink "/proc/$pid/ns/$kind")" != "$(readlink "/proc/$shim/ns/$kind")" ] || fail "$server: $kind"
                 done
                 [ ! -e "/proc/$pid/root/etc" ]
                 carrel delete --force "$CT"
@@ -129,7 +131,8 @@ confined() {
                 mkdir -m 1777 w; su user -c "echo a >w/f; mkdir w/d; ln -s x w/l; mkfifo w/p; ln w/f w/h"
                 stat -c "%u:%g %h %a %F" w/f w/d w/l w/p
                 exec 4<>o; rm o; echo text >&4; cat /proc/self/fd/4 </dev/null; exec 4>&-
-                mkdir m; i=0; while [ $i -lt 300 ]; do : >m/$i; i=$((i + 1)); done; ls m | wc -l; mv m n; ls n | wc -l; rm -r n; ls -d m n 2>/dev/null | wc -l
+                mkdir m; i=0; while [ $i -lt 300 ]; do : >m/$i; i=$((i + 1)); done; ls m | wc -l; mv m n; ls n | wc -l; rm -r n
+                ls -d m n 2>/dev/null | wc -l
                 truncate -s 1G big; stat -c %s big; [ $(stat -c %b big) -lt 100 ]
                 mkdir -m 2777 g; chown 0:2000 g; su user -c ": >g/f"; stat -c %g g/f
                 ! ls nothing 2>/dev/null; ! rmdir w 2>/dev/null; ! ln w x 2>/dev/null
