@@ -388,16 +388,6 @@ int driver_settle(const Driver *driver, OciProcess *process, const Seccomp *secc
 
 /* ---- environment ---- */
 
-/* The last entry for NAME ("PATH="), which is the one that counts; NULL: none. */
-static const char *variable(const OciProcess *process, const char *name) {
-        const char *value = NULL;
-
-        STRV_FOR_EACH (entry, process->env)
-                if (str_after(*entry, name))
-                        value = str_after(*entry, name);
-        return value;
-}
-
 static void remove_variable(OciProcess *process, const char *name) {
         cleanup_strv char **old = process->env;
         size_t n = strlen(name);
@@ -414,12 +404,12 @@ void driver_set_environment(const Driver *driver, OciProcess *process) {
         if (!m)
                 return;
         if (m->programs && m->programs[0]) {
-                const char *path = variable(process, "PATH=");
+                const char *path = oci_process_variable(process, "PATH=");
 
                 strv_printf(&process->env, "PATH=%s:" DRIVER_BIN, path && *path ? path : DEFAULT_PATH);
         }
         if (access(USE_ENVIRONMENT, F_OK) == 0) {
-                const char *path = variable(process, "LD_LIBRARY_PATH=");
+                const char *path = oci_process_variable(process, "LD_LIBRARY_PATH=");
                 cleanup_free char *folders = library_folders(driver, ":");
 
                 strv_printf(&process->env, "LD_LIBRARY_PATH=%s%s%s", path ? path : "",

@@ -170,3 +170,12 @@ OciProcess *oci_process_free(OciProcess *process) {
         free(process);
         return NULL;
 }
+
+const char *oci_process_variable(const OciProcess *process, const char *name) {
+        const char *value = NULL;
+
+        STRV_FOR_EACH (entry, process ? process->env : NULL)
+                if (str_after(*entry, name))
+                        value = str_after(*entry, name);
+        return value;
+}

@@ -137,6 +137,9 @@ int oci_process_parse(const char *text, size_t length, OciProcess **ret, Error *
 int oci_process_from_tree(const Json *v, OciProcess **ret, Error *err);
 OciProcess *oci_process_free(OciProcess *process);
 DEFINE_CLEANUP(OciProcess *, oci_process_free);
+/* Value of a variable of the environment, NAME with its "=" ("PATH="): of equal names the last counts, since an engine puts its own
+ * behind those of the image. NULL: not set, or PROCESS is NULL. */
+const char *oci_process_variable(const OciProcess *process, const char *name);
 
 #define OCI_ID_MAX 255U /* NAME_MAX: state folder and cgroup are named so */
 

@@ -15,19 +15,6 @@
 
 /* ---- NVIDIA_VISIBLE_DEVICES ---- */
 
-/* Of equal names the last counts: an engine puts its own behind those of the image. NULL: not set. */
-static const char *environment_get(const OciSpec *spec, const char *name) {
-        const char *found = NULL;
-
-        STRV_FOR_EACH (variable, spec->process ? spec->process->env : NULL) {
-                const char *rest = str_after(*variable, name);
-
-                if (rest && *rest == '=')
-                        found = rest + 1;
-        }
-        return found;
-}
-
 static int parse_visible_item(const char *item, const char *source, GpuRequest *request, Error *err) {
         cleanup_free char *shown = str_printable(item, strlen(item), SHOWN_MAX);
         GpuWish wish = { .kind = GPU_WISH_INDEX };
@@ -80,7 +67,7 @@ int gpu_request_parse_visible(const char *text, const char *source, GpuRequest *
 static const char *visible_devices(const OciSpec *spec, bool from_environment) {
         if (!from_environment && !gpu_has_visible_devices_hook(spec->hooks))
                 return NULL;
-        return environment_get(spec, VISIBLE_DEVICES);
+        return oci_process_variable(spec->process, VISIBLE_DEVICES "=");
 }
 
 /* ---- the other places ---- */

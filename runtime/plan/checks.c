@@ -269,6 +269,17 @@ static void find_nvidia_devices(const OciSpec *spec, Report *r) {
         find_listed(spec, r, true);
 }
 
+static void find_amd_devices(const OciSpec *spec, Report *r) {
+        const char *value = oci_process_variable(spec->process, "AMD_VISIBLE_DEVICES=");
+        cleanup_free char *text = NULL;
+
+        if (!value || !*value || streq(value, "none") || streq(value, "void") ||
+            (r->p->request->gpu && r->p->request->gpu->n_wishes > 0))
+                return;
+        text = shown(value);
+        found(r, "process.env: AMD_VISIBLE_DEVICES=%s", text);
+}
+
 static void find_devices(const OciSpec *spec, Report *r) {
         find_listed(spec, r, false);
 }
@@ -482,6 +493,9 @@ static const Check checks[] = {
           "there is no such capability" },
         { "process.execCPUAffinity", VERDICT_WARN, find_affinity,
           "CPUs of the host have other numbers inside a virtual machine" },
+        { "process.env AMD_VISIBLE_DEVICES, without a GPU that is asked for", VERDICT_WARN, find_amd_devices,
+          "GPUs are not chosen by it, and the container has none; ask by annotation io.carrel.gpu, or a "
+          "device of carrel cdi generate" },
         { "process.apparmorProfile", VERDICT_WARN, find_special_apparmor,
           "the guest has no AppArmor; the virtual machine confines the container" },
         { "process.apparmorProfile, one that engines set by themselves", VERDICT_NOTE, find_usual_apparmor,
