@@ -16,6 +16,7 @@
 #include "common/base/str.h"
 #include "runtime/commands/creation.h"
 #include "runtime/commands/exec-process.h"
+#include "runtime/host/joined.h"
 
 #define CONFIG_NAME "config.json"
 
@@ -38,6 +39,33 @@ static int read_text(Bundle *bundle, Error *err) {
         return 0;
 }
 
+/* The host's IPC and host name, by a path (CRI-O's hostIPC): the same wish as that for no namespace. */
+static bool means_host(const OciNamespace *namespace) {
+        struct stat st;
+
+        return (streq(namespace->type, "ipc") || streq(namespace->type, "uts")) && namespace->path &&
+               *namespace->path && stat(namespace->path, &st) == 0 && joined_is_host(namespace->type, &st);
+}
+
+static int drop_namespaces_of_host(Bundle *bundle, Error *err) {
+        const OciLinux *spec = bundle->spec->linux_;
+        const Json *linux_ = json_get(bundle->tree, "linux");
+        Json *kept = json_new_array(), *changed;
+
+        for (size_t i = 0; spec && i < spec->n_namespaces; i++)
+                if (!means_host(&spec->namespaces[i]))
+                        json_append(kept, json_copy(json_item(json_get(linux_, "namespaces"), i)));
+        if (!spec || json_count(kept) == spec->n_namespaces) {
+                json_free(kept);
+                return 0;
+        }
+        changed = json_copy(linux_);
+        json_set(changed, "namespaces", kept);
+        json_set(bundle->tree, "linux", changed);
+        bundle->spec = oci_spec_free(bundle->spec);
+        return oci_spec_from_tree(bundle->tree, &bundle->spec, err);
+}
+
 static int read_config(Bundle *bundle, Error *err) {
         int r = read_text(bundle, err);
 
@@ -46,6 +74,8 @@ static int read_config(Bundle *bundle, Error *err) {
         r = json_parse(bundle->text, bundle->text_length, NULL, &bundle->tree, err);
         if (r >= 0)
                 r = oci_spec_from_tree(bundle->tree, &bundle->spec, err);
+        if (r >= 0)
+                r = drop_namespaces_of_host(bundle, err);
         return r < 0 ? error_prefix(err, "%s", CONFIG_NAME) : 0;
 }
 

@@ -37,8 +37,10 @@ bundle() {
         joins uts "$T/pinned/uts"
         # shellcheck disable=SC2016
         edit 'del(.hostname) | .linux.cgroupsPath = $group + "/crio-" + $name
-                | .mounts |= map(select(.destination != "/dev/shm")) + [{ destination: "/dev/shm", type: "bind", source: $shm, options: ["rw", "bind"] }]
-                | .annotations = { "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "pod", "io.kubernetes.cri-o.Name": $name }' \
+                | .mounts |= map(select(.destination != "/dev/shm"))
+                        + [{ destination: "/dev/shm", type: "bind", source: $shm, options: ["rw", "bind"] }]
+                | .annotations = { "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "pod",
+                        "io.kubernetes.cri-o.Name": $name }' \
                 --arg group "/$GROUP/pod-one" --arg name "$name" --arg shm "$T/shm"
         edit "$filter" "$@"
         cd "$T" || return
@@ -86,8 +88,9 @@ executed() {
 
         jq -c '.process + { args: $ARGS.positional, terminal: false }' "$T/$id/config.json" --args -- "$@" >"$T/process.json"
         rm -f "$T/exec.log"
-        _OCI_SYNCPIPE=9 engine_call conmon -c "$id" -n "$id" -r /usr/local/bin/carrel -p "$T/exec.pid" -e -l "$T/exec.log" --socket-dir-path "$T/sockets" \
-                --log-level info --sync --exec-process-spec "$T/process.json" --runtime-arg "--root=$T/crio" 9>"$T/exec.sync" || true
+        _OCI_SYNCPIPE=9 engine_call conmon -c "$id" -n "$id" -r /usr/local/bin/carrel -p "$T/exec.pid" -e -l "$T/exec.log" \
+                --socket-dir-path "$T/sockets" --log-level info --sync --exec-process-spec "$T/process.json" --runtime-arg "--root=$T/crio" \
+                9>"$T/exec.sync" || true
         sed -n 's/^[^ ]* stdout F //p' "$T/exec.log"
         jq .exit_code "$T/exec.sync"
 }
@@ -119,7 +122,8 @@ pod_ends() {
 
 @test "a pod whose namespaces are pinned: one machine, one host name, one IPC; exec; ends; the namespaces stay" {
         bundle sandbox 'exec sleep 1000' "$SANDBOX | .linux.sysctl = { \"kernel.shmmni\": \"1234\" }"
-        bundle one 'echo word >/dev/shm/word; : >/dev/mqueue/queue; hostname; cat /proc/sys/kernel/domainname; trap "exit 7" TERM; while :; do sleep 0.1; done'
+        bundle one 'echo word >/dev/shm/word; : >/dev/mqueue/queue; hostname; cat /proc/sys/kernel/domainname
+                trap "exit 7" TERM; while :; do sleep 0.1; done'
         bundle two 'until [ -e /dev/mqueue/queue ]; do sleep 0.1; done; cat /dev/shm/word /proc/sys/kernel/shmmni; hostname; exit 3'
         created sandbox
         [ "/proc/$(<"$T/sandbox.pid")/ns/ipc" -ef "$T/pinned/ipc" ]
