@@ -167,6 +167,24 @@ pod_ends() {
         pod_ends
 }
 
+@test "hostIPC, for which CRI-O gives the path of the host's namespace: the guest's, the same for all containers" {
+        local host='(.linux.namespaces[] | select(.type == "ipc")).path = "/proc/1/ns/ipc"'
+
+        bundle sandbox 'exec sleep 1000' "$SANDBOX | $host"
+        bundle one 'echo word >/dev/shm/word; : >/dev/mqueue/queue; exec sleep 1000' "$host"
+        bundle two 'until [ -e /dev/mqueue/queue ]; do sleep 0.1; done; cat /dev/shm/word; hostname' "$host"
+        created sandbox
+        [ ! "/proc/$(<"$T/sandbox.pid")/ns/ipc" -ef /proc/1/ns/ipc ]
+        must as_crio start sandbox
+        created one
+        must as_crio start one
+        created two
+        must as_crio start two
+        ended_with two 0
+        assert_equal "$(said two)" $'word\nof-the-pod'
+        pod_ends two one sandbox
+}
+
 @test "a pod whose IPC namespace has a process of the host: refused with words" {
         nsenter "--ipc=$T/pinned/ipc" sleep 60 3>&- 4>&- &
         local pid=$!
