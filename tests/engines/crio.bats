@@ -51,31 +51,30 @@ SANDBOX='.annotations += { "io.kubernetes.cri-o.ContainerType": "sandbox",
 
 # created NAME: by a conmon that goes on, and not by us: as its child a container would outlive the test.
 created() {
-        conmon_call "$1" -b "$T/$1" --exit-dir "$T/exits" -l "$T/$1.log" -P "$T/$1.conmon" -p "$T/$1.pid" --persist-dir "$T/$1" -u "$1"
+        conmon_create "$1"
         [ "$(jq .pid "$T/$1.sync")" -gt 0 ] || fail "$1: $(<"$T/$1.sync")"
         assert_equal "$(jq .pid "$T/$1.sync")" "$(<"$T/$1.pid")"
 }
 
 # The same where carrel refuses; its words are in $output.
 not_created() {
-        conmon_call "$1" -b "$T/$1" --exit-dir "$T/exits" -l "$T/$1.log" -P "$T/$1.conmon" -p "$T/$1.pid" --persist-dir "$T/$1" -u "$1"
+        conmon_create "$1"
         assert_equal "$(jq .pid "$T/$1.sync")" -1
         output=$(jq -r .message "$T/$1.sync")
 }
 
-# conmon_call ID OPTION...: what conmon says to CRI-O is in $T/ID.sync as soon as the container is there.
-conmon_call() {
-        local id=$1
-        shift
+# conmon_create ID: what conmon says to CRI-O is in $T/ID.sync as soon as the container is there.
+conmon_create() {
+        local id=$1 line
 
         mkdir -p "$T/exits" "$T/sockets"
-
         mkfifo "$T/$id.pipe"
         # (both ends, or each would wait for the other)
         exec 8<>"$T/$id.pipe"
         rm "$T/$id.pipe"
         _OCI_SYNCPIPE=9 timeout 60 conmon -c "$id" -n "$id" -r /usr/local/bin/carrel --runtime-arg "--root=$T/crio" --socket-dir-path "$T/sockets" \
-                --log-level info "$@" 9>&8 8>&- 3>&- 4>&- </dev/null >"$T/conmon.out" 2>&1 || fail "conmon: $?: $(<"$T/conmon.out")"
+                -b "$T/$id" --exit-dir "$T/exits" -l "$T/$id.log" -P "$T/$id.conmon" -p "$T/$id.pid" --persist-dir "$T/$id" -u "$id" \
+                --log-level info 9>&8 8>&- 3>&- 4>&- </dev/null >"$T/conmon.out" 2>&1 || fail "conmon: $?: $(<"$T/conmon.out")"
         read -r -t 60 -u 8 line || fail "conmon says nothing: $(<"$T/conmon.out")"
         exec 8>&-
         echo "$line" >"$T/$id.sync"

@@ -46,23 +46,18 @@ same_namespace() {
 }
 
 @test "each of them by itself: the other is new" {
-        local pid
+        local type other pid
 
-        joins uts ''
-        carrel_detached create "$CT"
-        pid=$(carrel state "$CT" | jq .pid)
-        same_namespace "/proc/$pid/ns/ipc" "$T/pinned/ipc"
-        [ ! "/proc/$pid/ns/uts" -ef "$T/pinned/uts" ]
-        [ ! "/proc/$pid/ns/uts" -ef /proc/self/ns/uts ]
-        carrel delete "$CT"
-        joins uts "$T/pinned/uts"
-        joins ipc ''
-        carrel_detached create "$CT"
-        pid=$(carrel state "$CT" | jq .pid)
-        same_namespace "/proc/$pid/ns/uts" "$T/pinned/uts"
-        [ ! "/proc/$pid/ns/ipc" -ef "$T/pinned/ipc" ]
-        [ ! "/proc/$pid/ns/ipc" -ef /proc/self/ns/ipc ]
-        carrel delete "$CT"
+        while read -r type other; do
+                joins "$type" "$T/pinned/$type"
+                joins "$other" ''
+                carrel_detached create "$CT"
+                pid=$(carrel state "$CT" | jq .pid)
+                same_namespace "/proc/$pid/ns/$type" "$T/pinned/$type"
+                [ ! "/proc/$pid/ns/$other" -ef "$T/pinned/$other" ]
+                [ ! "/proc/$pid/ns/$other" -ef "/proc/self/ns/$other" ]
+                carrel delete "$CT"
+        done <<<$'ipc uts\nuts ipc'
         assert_clean
 }
 
